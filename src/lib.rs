@@ -1,0 +1,5 @@
+//! semgan: semantic GANs on any GPU.
+
+pub mod error;
+
+pub use error::{Error, Result};
