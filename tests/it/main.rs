@@ -1,1 +1,3 @@
-fn main(){}
+//! Integration tests: one binary, so that everything links once.
+
+mod autograd;

@@ -1,0 +1,150 @@
+//! A request to run one kernel: its text, parameters, tensors and size.
+
+use std::borrow::Cow;
+
+use crate::tensor::Tensor;
+
+/// A kernel's name and WGSL text (without the helpers that its `// uses:` line names).
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// Path below `shaders/` without extension, or the label of a generated kernel.
+    pub name: Cow<'static, str>,
+    /// The text.
+    pub source: Cow<'static, str>,
+}
+
+/// The kernel file of the given path below `shaders/`.
+#[macro_export]
+macro_rules! kernel {
+    ($path:literal) => {
+        $crate::device::Kernel {
+            name: ::std::borrow::Cow::Borrowed($path),
+            source: ::std::borrow::Cow::Borrowed(include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/shaders/",
+                $path,
+                ".wgsl"
+            ))),
+        }
+    };
+}
+
+/// A value for a field of the kernel's `Params`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Param {
+    /// For a `u32` field.
+    U32(u32),
+    /// For an `i32` field.
+    I32(i32),
+    /// For an `f32` field.
+    F32(f32),
+}
+
+impl From<usize> for Param {
+    /// # Panics
+    /// Beyond 2³²: kernels index with 32 bits.
+    fn from(value: usize) -> Self {
+        Self::U32(u32::try_from(value).expect("a size beyond 32 bits"))
+    }
+}
+
+impl From<i32> for Param {
+    fn from(value: i32) -> Self {
+        Self::I32(value)
+    }
+}
+
+impl From<f64> for Param {
+    fn from(value: f64) -> Self {
+        Self::F32(value as f32)
+    }
+}
+
+/// One dispatch. Tensors and parameters are bound by the names that the kernel gives them; the
+/// loader refuses a launch whose names, types or count differ from the kernel's.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// What to run.
+    pub kernel: Kernel,
+    /// Values of the kernel's `override` constants that differ from their defaults.
+    pub overrides: Vec<(&'static str, f64)>,
+    /// Fields of the kernel's `Params`.
+    pub params: Vec<(Cow<'static, str>, Param)>,
+    /// Storage bindings; the ones declared `read_write` are outputs.
+    pub buffers: Vec<(Cow<'static, str>, Tensor)>,
+    /// Grid size.
+    pub workgroups: [u32; 3],
+    /// Floating-point operations, for the profile and the submit governor.
+    pub flops: u64,
+}
+
+impl Launch {
+    /// A launch of one workgroup without parameters.
+    pub fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            overrides: Vec::new(),
+            params: Vec::new(),
+            buffers: Vec::new(),
+            workgroups: [1, 1, 1],
+            flops: 0,
+        }
+    }
+
+    /// Sets a field of `Params`.
+    #[must_use]
+    pub fn param(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Param>) -> Self {
+        self.params.push((name.into(), value.into()));
+        self
+    }
+
+    /// Binds a tensor.
+    #[must_use]
+    pub fn bind(mut self, name: impl Into<Cow<'static, str>>, tensor: &Tensor) -> Self {
+        self.buffers.push((name.into(), tensor.detach()));
+        self
+    }
+
+    /// Replaces an `override` constant.
+    #[must_use]
+    pub fn constant(mut self, name: &'static str, value: usize) -> Self {
+        self.overrides.push((name, value as f64));
+        self
+    }
+
+    /// Sets the grid.
+    #[must_use]
+    pub fn grid(mut self, workgroups: [u32; 3]) -> Self {
+        self.workgroups = workgroups;
+        self
+    }
+
+    /// One invocation for each of `n` elements, in workgroups of `width`: a 2-D grid that stays
+    /// inside 65,535 workgroups per dimension. The kernel's index is
+    /// `id.x + id.y * grid.x * width`.
+    #[must_use]
+    pub fn elements(self, n: usize, width: usize) -> Self {
+        self.groups(n.div_ceil(width))
+    }
+
+    /// One workgroup for each of `n` items, as a 2-D grid: item `wg.x + wg.y * grid.x`.
+    #[must_use]
+    pub fn groups(self, n: usize) -> Self {
+        const LIMIT: usize = 65_535;
+        let y = n.div_ceil(LIMIT).max(1);
+        let x = n.div_ceil(y).max(1);
+        self.grid([x as u32, y as u32, 1])
+    }
+
+    /// Sets the cost.
+    #[must_use]
+    pub fn flops(mut self, flops: usize) -> Self {
+        self.flops = flops as u64;
+        self
+    }
+
+    /// Bytes that the bound tensors hold.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.iter().map(|(_, t)| t.numel() as u64 * t.dtype().bytes()).sum()
+    }
+}

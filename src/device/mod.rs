@@ -1,0 +1,102 @@
+//! Where tensors live and work is done: a GPU through wgpu, or the CPU in one of two precisions.
+//!
+//! [`Device`] is one of three. `gpu` records dispatches on one queue ([`gpu`]); `cpu` runs the
+//! twins in f32 on all threads, with fast native forms of the heavy operations; `reference` runs
+//! the same twins in f64 and judges the other two. Only `ops` calls into this module.
+
+mod host;
+mod launch;
+
+use std::sync::Arc;
+
+pub use host::Host;
+pub(crate) use host::{HostBuffer, HostData};
+pub use launch::{Kernel, Launch, Param};
+
+/// Element type of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dtype {
+    /// 32-bit floating point: every real tensor on `gpu` and `cpu`.
+    F32,
+    /// 64-bit floating point: every real tensor on `reference`.
+    F64,
+    /// 32-bit signed integers: indices and labels; never on the tape.
+    I32,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub fn bytes(self) -> u64 {
+        if self == Self::F64 { 8 } else { 4 }
+    }
+}
+
+/// What a device has done since the process started; differences of two readings tell the cost of
+/// what happened between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Kernels launched (twins or native forms run, on the CPU).
+    pub dispatches: u64,
+    /// Command buffers handed to the queue.
+    pub submits: u64,
+    /// Pipelines compiled.
+    pub pipelines: u64,
+    /// Bind groups created.
+    pub bind_groups: u64,
+    /// Bytes asked of the system; buffers reused from the pool do not count.
+    pub bytes_allocated: u64,
+    /// Bytes copied from the device to the host.
+    pub bytes_read_back: u64,
+    /// Largest number of bytes held by tensors at one time.
+    pub peak_bytes: u64,
+}
+
+/// A place for tensors. Cheap to clone; equal when tensors may meet in one operation.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// Twins in f32, threaded, with native forms of the heavy operations.
+    Cpu(Arc<Host>),
+    /// Twins in f64: the judge.
+    Reference(Arc<Host>),
+}
+
+impl Device {
+    /// A `cpu` device with its own pool and counters.
+    pub fn cpu() -> Self {
+        Self::Cpu(Arc::default())
+    }
+
+    /// A `reference` device with its own pool and counters.
+    pub fn reference() -> Self {
+        Self::Reference(Arc::default())
+    }
+
+    /// Element type of real tensors here.
+    pub fn float(&self) -> Dtype {
+        if matches!(self, Self::Reference(_)) { Dtype::F64 } else { Dtype::F32 }
+    }
+
+    /// `cpu`, `reference` or `gpu`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "cpu",
+            Self::Reference(_) => "reference",
+        }
+    }
+
+    /// What has been done here since the process started.
+    pub fn counters(&self) -> Counters {
+        match self {
+            Self::Cpu(host) | Self::Reference(host) => host.counters(),
+        }
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cpu(_), Self::Cpu(_)) | (Self::Reference(_), Self::Reference(_)) => true,
+            _ => false,
+        }
+    }
+}

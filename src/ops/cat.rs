@@ -1,0 +1,103 @@
+//! Concatenation along an axis.
+
+use std::ops::Range;
+
+use super::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::device::Launch;
+use crate::kernel;
+use crate::tensor::{Shape, Tensor};
+
+impl Tensor {
+    /// The tensors one after another along an axis. PyTorch: `torch.cat`.
+    ///
+    /// # Panics
+    /// When the other axes differ.
+    #[track_caller]
+    pub fn cat(x: &[&Self], axis: isize) -> Self {
+        if let [only] = x {
+            return (*only).clone();
+        }
+        apply(Cat { axis: x[0].shape().axis(axis) }, x)
+    }
+
+    /// The tensors along a new axis. PyTorch: `torch.stack`.
+    ///
+    /// # Panics
+    /// When the shapes differ.
+    #[track_caller]
+    pub fn stack(x: &[&Self], axis: usize) -> Self {
+        let mut shape = x[0].shape().to_vec();
+        shape.insert(axis, 1);
+        let parts: Vec<Self> = x.iter().map(|x| x.reshape(shape.clone())).collect();
+        Self::cat(&parts.iter().collect::<Vec<_>>(), axis as isize)
+    }
+}
+
+struct Cat {
+    axis: usize,
+}
+
+impl Op for Cat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        let fits =
+            |s: &&Shape| s.len() == x[0].len() && s.with(self.axis, 0) == x[0].with(self.axis, 0);
+        assert!(x.iter().all(fits), "concat along axis {} of shapes {x:?}", self.axis);
+        x[0].with(self.axis, x.iter().map(|s| s[self.axis]).sum())
+    }
+
+    fn rows(&self, y: &Shape) -> usize {
+        y.around(self.axis).0
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        twin!(y, |y| self.copy(x, y, rows));
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let (_, size, inner) = y.shape().around(self.axis);
+        let mut start = 0;
+        let mut part = |x: &&Tensor| {
+            let width = x.shape()[self.axis] * inner;
+            let launch = Launch::new(kernel!("cat"))
+                .bind("x", x)
+                .bind("y", y)
+                .param("len", x.numel())
+                .param("width", width)
+                .param("pitch", size * inner)
+                .param("start", start)
+                .elements(x.numel(), 256);
+            start += width;
+            launch
+        };
+        x.iter().map(&mut part).collect()
+    }
+
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let mut start = 0;
+        let mut part = |(x, &needed): (&Tensor, &bool)| {
+            let size = x.shape()[self.axis];
+            start += size;
+            needed.then(|| g.narrow(self.axis as isize, start - size, size))
+        };
+        x.iter().zip(needs).map(&mut part).collect()
+    }
+}
+
+impl Cat {
+    fn copy<T: Float>(&self, x: &[Slice], y: &mut [T], rows: Range<usize>) {
+        let width = |x: &Slice| x.shape[self.axis..].iter().product::<usize>();
+        let pitch: usize = x.iter().map(width).sum();
+        for (y, row) in y.chunks_exact_mut(pitch).zip(rows) {
+            let mut start = 0;
+            for x in x {
+                let n = width(x);
+                y[start..start + n].copy_from_slice(&T::of(x)[row * n..(row + 1) * n]);
+                start += n;
+            }
+        }
+    }
+}

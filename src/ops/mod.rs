@@ -1,0 +1,94 @@
+//! Operations on tensors. One operation is one Rust file and, if it has a kernel, one WGSL file of
+//! the same path: user method, struct, shape check, twin, native form, launch, rule, in that order.
+//!
+//! [`apply`] is the only door from an operation to a device, so that nothing bypasses the tape.
+//! The families are closed under differentiation: convolutions among themselves, up-fir-down with
+//! itself, pointwise expressions by symbolic derivative, matmul, sums and broadcasts, movement,
+//! gather and scatter-add. So every gradient can be differentiated again.
+
+pub mod cat;
+pub mod movement;
+pub mod pointwise;
+pub mod reduce;
+pub mod reshape;
+mod twin;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(crate) use twin::twin;
+pub use twin::{Float, Slice, SliceMut};
+
+use crate::autograd;
+use crate::device::{Device, Dtype, Launch};
+use crate::tensor::{Shape, Tensor};
+
+/// An operation with one output.
+pub trait Op: Send + Sync + 'static {
+    /// The name in messages, profiles and golden files.
+    fn name(&self) -> &'static str;
+
+    /// Shape of the output. Panics, with every shape in the message, where the inputs do not fit.
+    fn shape(&self, x: &[&Shape]) -> Shape;
+
+    /// Element type of the output: the device's float type unless the operation makes indices.
+    fn dtype(&self, device: &Device) -> Dtype {
+        device.float()
+    }
+
+    /// Number of equal parts of the output that the twin can compute independently of each other.
+    fn rows(&self, y: &Shape) -> usize {
+        y[..y.len().saturating_sub(1)].iter().product()
+    }
+
+    /// Plain loops: computes the given rows of the output. Sums run in f64.
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>);
+
+    /// A fast form in f32 for the `cpu` device; false where there is none for these inputs.
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let _ = (x, y);
+        false
+    }
+
+    /// The dispatches that compute `y` from `x` on a GPU.
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let _ = (x, y);
+        panic!("{}: there is no kernel", self.name());
+    }
+
+    /// Whether the output has the input's numbers in the input's order, so that it can share its
+    /// buffer.
+    fn is_view(&self) -> bool {
+        false
+    }
+
+    /// For each input the gradient of `<g, y>`, where `needs` asks for it and there is one. Written
+    /// with operations only, so that it can be differentiated again. A gradient may have the
+    /// output's broadcast shape; it is summed to the input's.
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>>;
+}
+
+/// Runs an operation and puts its result on the tape.
+///
+/// # Panics
+/// When the inputs do not fit the operation, or live on different devices.
+#[track_caller]
+pub fn apply(op: impl Op, x: &[&Tensor]) -> Tensor {
+    let name = op.name();
+    let device = x[0].device().clone();
+    assert!(x.iter().all(|x| *x.device() == device), "{name}: inputs on different devices: {x:?}");
+    let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+    let shape = op.shape(&shapes);
+    let op: Arc<dyn Op> = Arc::new(op);
+    let node = autograd::record(&op, x);
+    let y = if op.is_view() {
+        Tensor::new(shape, x[0].dtype(), &device, x[0].storage().clone())
+    } else {
+        match &device {
+            Device::Cpu(host) | Device::Reference(host) => {
+                twin::run(op.as_ref(), x, shape, &device, host)
+            }
+        }
+    };
+    y.with_node(node)
+}

@@ -1,0 +1,418 @@
+//! Scalar expressions: what a pointwise kernel computes at each element.
+//!
+//! An [`Expr`] has three readings: evaluated in f64 (the twin), printed as WGSL (the kernel) and
+//! differentiated symbolically (the rule). [`Unary`] and [`Binary`] are the table of functions;
+//! each row carries all three. Functions that overflow as compositions (softplus, sigmoid, tanh)
+//! are rows of their own, with stable derivatives.
+
+use std::collections::HashMap;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::Arc;
+
+/// An expression over the inputs of one pointwise operation. Cheap to clone; sharing a clone shares
+/// the computation.
+#[derive(Clone, Debug)]
+pub struct Expr(Arc<Kind>);
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Input(usize),
+    Number(f64),
+    Unary(Unary, Expr),
+    Binary(Binary, Expr, Expr),
+    /// Second where the first is not zero, else third.
+    Select(Expr, Expr, Expr),
+}
+
+/// Functions of one argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unary {
+    /// -x
+    Neg,
+    /// |x|
+    Abs,
+    /// -1, 0 or 1
+    Sign,
+    /// e^x
+    Exp,
+    /// natural logarithm
+    Log,
+    /// square root
+    Sqrt,
+    /// 1 / square root
+    Rsqrt,
+    /// 1 / x
+    Recip,
+    /// 1 / (1 + e^-x)
+    Sigmoid,
+    /// hyperbolic tangent
+    Tanh,
+    /// log(1 + e^x)
+    Softplus,
+    /// sine
+    Sin,
+    /// cosine
+    Cos,
+    /// largest integer not above
+    Floor,
+    /// nearest integer, halves to even
+    Round,
+}
+
+/// Functions of two arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binary {
+    /// a + b
+    Add,
+    /// a - b
+    Sub,
+    /// a * b
+    Mul,
+    /// a / b
+    Div,
+    /// larger of the two
+    Max,
+    /// smaller of the two
+    Min,
+    /// 1 where a > b, else 0
+    Greater,
+    /// 1 where a = b, else 0
+    Equal,
+    /// a to the power b, for positive a and constant b
+    Pow,
+}
+
+impl Unary {
+    /// dy/dx from x and y; `None` where it is zero everywhere.
+    fn diff(self, x: &Expr, y: &Expr) -> Option<Expr> {
+        Some(match self {
+            Self::Neg => Expr::number(-1.0),
+            Self::Abs => x.sign(),
+            Self::Exp => y.clone(),
+            Self::Log => x.recip(),
+            Self::Sqrt => 0.5 / y.clone(),
+            Self::Rsqrt => -0.5 * y.clone() * y.clone() * y.clone(),
+            Self::Recip => -(y.clone() * y.clone()),
+            Self::Sigmoid => y.clone() * (1.0 - y.clone()),
+            Self::Tanh => 1.0 - y.clone() * y.clone(),
+            Self::Softplus => x.sigmoid(),
+            Self::Sin => x.cos(),
+            Self::Cos => -x.sin(),
+            Self::Sign | Self::Floor | Self::Round => return None,
+        })
+    }
+}
+
+impl Expr {
+    fn new(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    pub(super) fn address(&self) -> *const Kind {
+        Arc::as_ptr(&self.0)
+    }
+
+    /// The k-th input.
+    pub fn input(k: usize) -> Self {
+        Self::new(Kind::Input(k))
+    }
+
+    /// The first `N` inputs.
+    pub fn inputs<const N: usize>() -> [Self; N] {
+        std::array::from_fn(Self::input)
+    }
+
+    /// A number. Everything but 0, 1, 2 and -1 reaches a kernel as a run-time scalar.
+    pub fn number(value: f64) -> Self {
+        Self::new(Kind::Number(value))
+    }
+
+    fn is(&self, value: f64) -> bool {
+        matches!(*self.0, Kind::Number(v) if v == value)
+    }
+
+    fn unary(&self, f: Unary) -> Self {
+        Self::new(Kind::Unary(f, self.clone()))
+    }
+
+    fn binary(&self, f: Binary, other: impl Into<Self>) -> Self {
+        Self::new(Kind::Binary(f, self.clone(), other.into()))
+    }
+
+    /// |x|
+    pub fn abs(&self) -> Self {
+        self.unary(Unary::Abs)
+    }
+    /// -1, 0 or 1
+    pub fn sign(&self) -> Self {
+        self.unary(Unary::Sign)
+    }
+    /// e^x
+    pub fn exp(&self) -> Self {
+        self.unary(Unary::Exp)
+    }
+    /// Natural logarithm.
+    pub fn log(&self) -> Self {
+        self.unary(Unary::Log)
+    }
+    /// Square root.
+    pub fn sqrt(&self) -> Self {
+        self.unary(Unary::Sqrt)
+    }
+    /// 1 / √x
+    pub fn rsqrt(&self) -> Self {
+        self.unary(Unary::Rsqrt)
+    }
+    /// 1 / x
+    pub fn recip(&self) -> Self {
+        self.unary(Unary::Recip)
+    }
+    /// x²
+    pub fn square(&self) -> Self {
+        self.clone() * self.clone()
+    }
+    /// 1 / (1 + e^-x)
+    pub fn sigmoid(&self) -> Self {
+        self.unary(Unary::Sigmoid)
+    }
+    /// Hyperbolic tangent.
+    pub fn tanh(&self) -> Self {
+        self.unary(Unary::Tanh)
+    }
+    /// log(1 + e^x), without overflow.
+    pub fn softplus(&self) -> Self {
+        self.unary(Unary::Softplus)
+    }
+    /// Sine.
+    pub fn sin(&self) -> Self {
+        self.unary(Unary::Sin)
+    }
+    /// Cosine.
+    pub fn cos(&self) -> Self {
+        self.unary(Unary::Cos)
+    }
+    /// Largest integer not above x.
+    pub fn floor(&self) -> Self {
+        self.unary(Unary::Floor)
+    }
+    /// Nearest integer, halves to even.
+    pub fn round(&self) -> Self {
+        self.unary(Unary::Round)
+    }
+    /// Larger of two.
+    pub fn max(&self, other: impl Into<Self>) -> Self {
+        self.binary(Binary::Max, other)
+    }
+    /// Smaller of two.
+    pub fn min(&self, other: impl Into<Self>) -> Self {
+        self.binary(Binary::Min, other)
+    }
+    /// 1 where x > other, else 0.
+    pub fn greater(&self, other: impl Into<Self>) -> Self {
+        self.binary(Binary::Greater, other)
+    }
+    /// 1 where x = other, else 0.
+    pub fn equal(&self, other: impl Into<Self>) -> Self {
+        self.binary(Binary::Equal, other)
+    }
+    /// `a` where x is not zero, else `b`.
+    pub fn select(&self, a: impl Into<Self>, b: impl Into<Self>) -> Self {
+        Self::new(Kind::Select(self.clone(), a.into(), b.into()))
+    }
+    /// x where positive, slope · x elsewhere.
+    pub fn leaky_relu(&self, slope: f64) -> Self {
+        self.greater(0.0).select(self.clone(), slope * self.clone())
+    }
+
+    /// x to a constant power. Whole exponents are products, so that x may be negative.
+    pub fn powf(&self, exponent: f64) -> Self {
+        if exponent < 0.0 {
+            return self.powf(-exponent).recip();
+        }
+        if exponent.fract() != 0.0 || exponent > 64.0 {
+            return self.binary(Binary::Pow, exponent);
+        }
+        let mut product = Self::number(1.0);
+        for bit in (0..7).rev() {
+            product = product.square();
+            if exponent as u32 >> bit & 1 == 1 {
+                product = product * self.clone();
+            }
+        }
+        product
+    }
+
+    /// Symbolic derivative with respect to an input; `None` where it is zero everywhere.
+    pub fn diff(&self, input: usize) -> Option<Self> {
+        self.diff_shared(input, &mut HashMap::new())
+    }
+
+    fn diff_shared(
+        &self,
+        input: usize,
+        known: &mut HashMap<*const Kind, Option<Self>>,
+    ) -> Option<Self> {
+        if let Some(found) = known.get(&self.address()) {
+            return found.clone();
+        }
+        let mut of = |x: &Self| x.diff_shared(input, known);
+        let found = match self.kind() {
+            Kind::Input(k) => (*k == input).then(|| Self::number(1.0)),
+            Kind::Number(_) => None,
+            Kind::Unary(f, x) => of(x).and_then(|dx| Some(f.diff(x, self)? * dx)),
+            Kind::Binary(f, a, b) => self.diff_binary(*f, a, b, of(a), of(b)),
+            Kind::Select(c, a, b) => match (of(a), of(b)) {
+                (None, None) => None,
+                (da, db) => {
+                    let or_zero = |d: Option<Self>| d.unwrap_or_else(|| Self::number(0.0));
+                    Some(c.select(or_zero(da), or_zero(db)))
+                }
+            },
+        };
+        known.insert(self.address(), found.clone());
+        found
+    }
+
+    fn diff_binary(
+        &self,
+        f: Binary,
+        a: &Self,
+        b: &Self,
+        da: Option<Self>,
+        db: Option<Self>,
+    ) -> Option<Self> {
+        if da.is_none() && db.is_none() {
+            return None;
+        }
+        let (fa, fb) = match f {
+            Binary::Add => (Self::number(1.0), Self::number(1.0)),
+            Binary::Sub => (Self::number(1.0), Self::number(-1.0)),
+            Binary::Mul => (b.clone(), a.clone()),
+            Binary::Div => (b.recip(), -(self.clone() / b.clone())),
+            Binary::Max => (a.greater(b.clone()), 1.0 - a.greater(b.clone())),
+            Binary::Min => (b.greater(a.clone()), 1.0 - b.greater(a.clone())),
+            Binary::Greater | Binary::Equal => return None,
+            Binary::Pow => {
+                let Kind::Number(exponent) = *b.kind() else {
+                    panic!("pow: the exponent has to be a number");
+                };
+                (exponent * a.powf(exponent - 1.0), Self::number(0.0))
+            }
+        };
+        match (da.map(|d| fa * d), db.map(|d| fb * d)) {
+            (Some(x), Some(y)) => Some(x + y),
+            (x, y) => x.or(y),
+        }
+    }
+
+    /// The same expression with every input k replaced by input `to[k]`.
+    pub(super) fn renumbered(&self, to: &HashMap<usize, usize>) -> Self {
+        self.renumbered_shared(to, &mut HashMap::new())
+    }
+
+    fn renumbered_shared(
+        &self,
+        to: &HashMap<usize, usize>,
+        known: &mut HashMap<*const Kind, Self>,
+    ) -> Self {
+        if let Some(found) = known.get(&self.address()) {
+            return found.clone();
+        }
+        let mut of = |x: &Self| x.renumbered_shared(to, known);
+        let found = match self.kind() {
+            Kind::Input(k) => Self::input(to[k]),
+            Kind::Number(_) => self.clone(),
+            Kind::Unary(f, x) => of(x).unary(*f),
+            Kind::Binary(f, a, b) => Self::new(Kind::Binary(*f, of(a), of(b))),
+            Kind::Select(c, a, b) => Self::new(Kind::Select(of(c), of(a), of(b))),
+        };
+        known.insert(self.address(), found.clone());
+        found
+    }
+}
+
+impl From<f64> for Expr {
+    fn from(value: f64) -> Self {
+        Self::number(value)
+    }
+}
+
+impl From<&Self> for Expr {
+    fn from(expr: &Self) -> Self {
+        expr.clone()
+    }
+}
+
+impl Neg for Expr {
+    type Output = Self;
+    fn neg(self) -> Self {
+        match self.kind() {
+            Kind::Number(v) => Self::number(-v),
+            Kind::Unary(Unary::Neg, x) => x.clone(),
+            _ => self.unary(Unary::Neg),
+        }
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, |$a:ident, $b:ident| $body:expr) => {
+        impl<T: Into<Expr>> $trait<T> for Expr {
+            type Output = Self;
+            fn $method(self, other: T) -> Self {
+                let ($a, $b): (Self, Self) = (self, other.into());
+                $body
+            }
+        }
+        impl $trait<Expr> for f64 {
+            type Output = Expr;
+            fn $method(self, other: Expr) -> Expr {
+                Expr::number(self).$method(other)
+            }
+        }
+    };
+}
+
+operator!(Add, add, |a, b| {
+    if a.is(0.0) {
+        b
+    } else if b.is(0.0) {
+        a
+    } else {
+        a.binary(Binary::Add, b)
+    }
+});
+operator!(Sub, sub, |a, b| {
+    if b.is(0.0) {
+        a
+    } else if a.is(0.0) {
+        -b
+    } else {
+        a.binary(Binary::Sub, b)
+    }
+});
+operator!(Mul, mul, |a, b| {
+    if a.is(0.0) || b.is(1.0) {
+        a
+    } else if b.is(0.0) || a.is(1.0) {
+        b
+    } else if a.is(-1.0) {
+        -b
+    } else if b.is(-1.0) {
+        -a
+    } else {
+        a.binary(Binary::Mul, b)
+    }
+});
+operator!(Div, div, |a, b| {
+    if b.is(1.0) {
+        a
+    } else if a.is(1.0) {
+        b.recip()
+    } else {
+        a.binary(Binary::Div, b)
+    }
+});

@@ -1,0 +1,83 @@
+//! How the inputs of a pointwise operation lie under its output: broadcast strides, with axes that
+//! behave alike merged.
+
+use crate::tensor::Shape;
+
+/// Strides of each input over the merged axes of the output.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Sizes of the merged axes, outermost first; at least one.
+    pub(super) sizes: Vec<usize>,
+    /// Per input and merged axis; 0 where the input is broadcast.
+    pub(super) strides: Vec<Vec<usize>>,
+}
+
+impl Layout {
+    pub(super) fn new(output: &Shape, inputs: &[&Shape]) -> Self {
+        let strides: Vec<Vec<usize>> =
+            inputs.iter().map(|x| broadcast_strides(x, output)).collect();
+        let mut layout = Self { sizes: vec![1], strides: vec![vec![0]; inputs.len()] };
+        for axis in (0..output.len()).rev().filter(|&k| output[k] != 1) {
+            // `layout` grows from the innermost axis; its first entry is the axis to merge into.
+            let merges = layout.sizes[0] == 1
+                || (layout.strides.iter().zip(&strides))
+                    .all(|(merged, s)| s[axis] == merged[0] * layout.sizes[0]);
+            if !merges {
+                layout.sizes.insert(0, output[axis]);
+                layout.strides.iter_mut().zip(&strides).for_each(|(m, s)| m.insert(0, s[axis]));
+            } else if layout.sizes[0] == 1 {
+                layout.sizes[0] = output[axis];
+                layout.strides.iter_mut().zip(&strides).for_each(|(m, s)| m[0] = s[axis]);
+            } else {
+                layout.sizes[0] *= output[axis];
+            }
+        }
+        layout
+    }
+
+    /// Whether every input has exactly the output's elements in the output's order.
+    pub(super) fn is_flat(&self) -> bool {
+        self.sizes.len() == 1 && self.strides.iter().all(|s| s[0] == 1)
+    }
+
+    /// Position in input `k` of the output's element `index`.
+    pub(super) fn offset(&self, k: usize, mut index: usize) -> usize {
+        let mut offset = 0;
+        for (size, stride) in self.sizes.iter().zip(&self.strides[k]).rev() {
+            offset += index % size * stride;
+            index /= size;
+        }
+        offset
+    }
+
+    /// Copies what input `k` holds under the output's elements from `start` on.
+    pub(super) fn read<T: Copy>(&self, k: usize, x: &[T], start: usize, out: &mut [T]) {
+        let width = *self.sizes.last().expect("at least one axis");
+        let stride = *self.strides[k].last().expect("at least one axis");
+        let mut done = 0;
+        while done < out.len() {
+            let at = start + done;
+            let run = (width - at % width).min(out.len() - done);
+            let from = self.offset(k, at);
+            let out = &mut out[done..done + run];
+            match stride {
+                0 => out.fill(x[from]),
+                1 => out.copy_from_slice(&x[from..from + run]),
+                _ => out.iter_mut().enumerate().for_each(|(i, y)| *y = x[from + i * stride]),
+            }
+            done += run;
+        }
+    }
+}
+
+/// Strides of `x` over the axes of `output`, 0 where `x` is broadcast.
+fn broadcast_strides(x: &Shape, output: &Shape) -> Vec<usize> {
+    let own = x.strides();
+    let missing = output.len() - x.len();
+    (0..output.len())
+        .map(|k| match k.checked_sub(missing) {
+            Some(j) if x[j] != 1 => own[j],
+            _ => 0,
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! Pointwise operations: one [`Expr`] over up to seven broadcast inputs becomes one kernel.
+//!
+//! Everything elementwise is written with [`pointwise`]: operators, activations, bias + noise +
+//! activation + gain, Adam, moving averages. The derivative is the symbolic derivative, again a
+//! pointwise operation, so the family is closed at any order. Numbers reach kernels as run-time
+//! scalars and sizes as strides, so that the number of pipelines depends on neither.
+
+mod eval;
+mod expr;
+mod layout;
+mod methods;
+mod program;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+pub use expr::{Binary, Expr, Unary};
+
+use self::layout::Layout;
+use self::program::Program;
+use super::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::tensor::{Shape, Tensor};
+
+/// Inputs of one expression: with the output and the parameters they fill the portable limit of
+/// eight storage buffers.
+pub const MAX_INPUTS: usize = 7;
+
+/// y = `expr` at every element, where the expression's input k reads `x[k]`, broadcast like NumPy.
+///
+/// # Panics
+/// When the shapes do not broadcast, the expression names an input that is not there, or it reads
+/// more than [`MAX_INPUTS`].
+#[track_caller]
+pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
+    let used = Program::new(expr).inputs();
+    assert!(!used.is_empty(), "pointwise: an expression without inputs");
+    let renumber: HashMap<usize, usize> = used.iter().enumerate().map(|(k, &i)| (i, k)).collect();
+    let expr = expr.renumbered(&renumber);
+    let x: Vec<&Tensor> = used.iter().map(|&k| x[k]).collect();
+    if let expr::Kind::Input(_) = expr.kind() {
+        return x[0].clone();
+    }
+    apply(Pointwise { program: Program::new(&expr), expr }, &x)
+}
+
+struct Pointwise {
+    expr: Expr,
+    program: Program,
+}
+
+impl Op for Pointwise {
+    fn name(&self) -> &'static str {
+        "pointwise"
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        assert!(x.len() <= MAX_INPUTS, "pointwise: {} inputs, {MAX_INPUTS} at most", x.len());
+        x.iter().skip(1).fold(x[0].clone(), |y, x_k| {
+            y.broadcast(x_k).unwrap_or_else(|| panic!("pointwise: shapes {x:?} do not broadcast"))
+        })
+    }
+
+    fn rows(&self, y: &Shape) -> usize {
+        y.numel()
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        twin!(y, |y| self.elements(x, y, rows));
+    }
+
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let layout = self.layout(x);
+        let x: Vec<&[f32]> = x.iter().map(Slice::f32).collect();
+        eval::blocks(&self.program, &layout, &x, y);
+        true
+    }
+
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let mut inputs: Vec<&Tensor> = x.iter().collect();
+        inputs.push(g);
+        let of_input = |k: usize| {
+            let slope = self.expr.diff(k)?;
+            let product = slope.clone() * Expr::input(x.len());
+            if Program::new(&product).inputs().len() <= MAX_INPUTS {
+                return Some(pointwise(&inputs, &product));
+            }
+            Some(&pointwise(&inputs, &slope) * g)
+        };
+        needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
+    }
+}
+
+impl Pointwise {
+    fn layout(&self, x: &[Slice]) -> Layout {
+        let shapes: Vec<&Shape> = x.iter().map(|x| x.shape).collect();
+        Layout::new(&self.shape(&shapes), &shapes)
+    }
+
+    fn elements<T: Float>(&self, x: &[Slice], y: &mut [T], rows: Range<usize>) {
+        let layout = self.layout(x);
+        let x: Vec<&[T]> = x.iter().map(T::of).collect();
+        let mut values = Vec::new();
+        for (y, index) in y.iter_mut().zip(rows) {
+            let input = |k: usize| x[k][layout.offset(k, index)].f64();
+            *y = T::from_f64(eval::element(&self.program, input, &mut values));
+        }
+    }
+}

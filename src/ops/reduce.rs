@@ -1,0 +1,316 @@
+//! Reductions over axes: sum and maximum (operations), mean and variance (compositions), argmax.
+//!
+//! A sum's derivative is a broadcast, a broadcast's a sum. Sums on the CPU run in f64; on a GPU in
+//! f32 over a fixed tree, so that two runs agree to the bit.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::device::{Device, Dtype, Launch};
+use crate::kernel;
+use crate::tensor::{Shape, Tensor};
+
+impl Tensor {
+    /// Sum over the given axes, which stay with size 1 if `keepdim`. PyTorch: `torch.sum`.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn sum(&self, axes: &[usize], keepdim: bool) -> Self {
+        self.reduced(Kind::Sum, axes, keepdim)
+    }
+
+    /// Sum of everything, of rank 0.
+    pub fn sum_all(&self) -> Self {
+        self.sum(&self.all_axes(), false)
+    }
+
+    /// Mean over the given axes. PyTorch: `torch.mean`.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn mean(&self, axes: &[usize], keepdim: bool) -> Self {
+        let n: usize = axes.iter().map(|&k| self.shape()[k]).product();
+        self.sum(axes, keepdim) * (1.0 / n as f64)
+    }
+
+    /// Mean of everything, of rank 0.
+    pub fn mean_all(&self) -> Self {
+        self.mean(&self.all_axes(), false)
+    }
+
+    /// Mean squared distance from the mean over the given axes; `unbiased` divides by n - 1.
+    /// PyTorch: `torch.var`.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn var(&self, axes: &[usize], keepdim: bool, unbiased: bool) -> Self {
+        let n: usize = axes.iter().map(|&k| self.shape()[k]).product();
+        let squares = (self - self.mean(axes, true)).square().sum(axes, keepdim);
+        squares * (1.0 / (n - usize::from(unbiased)) as f64)
+    }
+
+    /// Largest value over the given axes; its gradient goes to the largest elements, in equal parts
+    /// where several are equal. PyTorch: `torch.amax`.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn max(&self, axes: &[usize], keepdim: bool) -> Self {
+        self.reduced(Kind::Max, axes, keepdim)
+    }
+
+    /// Index of the largest value along an axis, the first of equals. PyTorch: `torch.argmax`.
+    ///
+    /// # Panics
+    /// When the axis does not exist.
+    #[track_caller]
+    pub fn argmax(&self, axis: usize, keepdim: bool) -> Self {
+        self.reduced(Kind::Argmax, &[axis], keepdim)
+    }
+
+    /// Sums what broadcasting spread: the transpose of `expand`.
+    ///
+    /// # Panics
+    /// When this shape is no broadcast of `shape`.
+    #[track_caller]
+    pub fn sum_to(&self, shape: &Shape) -> Self {
+        if self.shape() == shape {
+            return self.clone();
+        }
+        let fits = shape.broadcast(self.shape()).as_ref() == Some(self.shape());
+        assert!(fits, "sum_to: {:?} to {shape:?}", self.shape());
+        let missing = self.shape().len() - shape.len();
+        let spread = |&k: &usize| k < missing || shape[k - missing] != self.shape()[k];
+        let axes: Vec<usize> = (0..self.shape().len()).filter(spread).collect();
+        self.sum(&axes, true).reshape(shape)
+    }
+
+    fn all_axes(&self) -> Vec<usize> {
+        (0..self.shape().len()).collect()
+    }
+
+    #[track_caller]
+    fn reduced(&self, kind: Kind, axes: &[usize], keepdim: bool) -> Self {
+        let shape = self.shape();
+        assert!(axes.iter().all(|&k| k < shape.len()), "axes {axes:?} of shape {shape:?}");
+        if kind != Kind::Argmax && axes.iter().all(|&k| shape[k] == 1) && keepdim {
+            return self.clone();
+        }
+        let mut axes = axes.to_vec();
+        axes.sort_unstable();
+        let y = apply(Reduce { kind, axes: axes.clone() }, &[self]);
+        if keepdim {
+            return y;
+        }
+        let kept: Vec<usize> =
+            (0..shape.len()).filter(|k| !axes.contains(k)).map(|k| shape[k]).collect();
+        y.reshape(kept)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sum,
+    Max,
+    Argmax,
+}
+
+struct Reduce {
+    kind: Kind,
+    axes: Vec<usize>,
+}
+
+impl Op for Reduce {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Sum => "sum",
+            Kind::Max => "max",
+            Kind::Argmax => "argmax",
+        }
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        self.axes.iter().fold(x[0].clone(), |shape, &k| shape.with(k, 1))
+    }
+
+    fn dtype(&self, device: &Device) -> Dtype {
+        if self.kind == Kind::Argmax { Dtype::I32 } else { device.float() }
+    }
+
+    fn rows(&self, y: &Shape) -> usize {
+        y.numel()
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        match y {
+            SliceMut::I32(y) => self.argmax(x[0], y, rows),
+            y => twin!(y, |y| self.elements(x[0], y, rows)),
+        }
+    }
+
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let runs = Runs::new(x[0].shape, &self.axes);
+        if self.kind != Kind::Sum || runs.inner > 1 {
+            return false;
+        }
+        native_sum(&runs, x[0].f32(), y);
+        true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let runs = Runs::new(x[0].shape(), &self.axes);
+        let (name, wide) = match self.kind {
+            Kind::Sum => (kernel!("reduce/sum"), 64),
+            Kind::Max => (kernel!("reduce/max"), 64),
+            Kind::Argmax => (kernel!("reduce/argmax"), usize::MAX),
+        };
+        // A short sum is one invocation's loop; a long one a workgroup's.
+        let lanes = if runs.len() >= wide { 64 } else { 1 };
+        let mut launch = Launch::new(name).bind("x", x[0]).bind("y", y);
+        for (k, (size, stride)) in runs.kept_padded().into_iter().enumerate() {
+            launch =
+                launch.param(format!("kept{k}"), size).param(format!("kept_stride{k}"), stride);
+        }
+        for (k, (size, stride)) in runs.summed_padded().into_iter().enumerate() {
+            launch = launch.param(format!("size{k}"), size).param(format!("stride{k}"), stride);
+        }
+        let launch = launch.param("len", y.numel()).param("lanes", lanes);
+        vec![launch.elements(y.numel() * lanes, 64).flops(x[0].numel())]
+    }
+
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
+        match self.kind {
+            Kind::Sum => vec![Some(g.expand(x[0].shape()))],
+            Kind::Max => {
+                let hit = x[0].detach().zip(&y.detach(), |x, y| x.equal(y));
+                let share = &hit / hit.sum(&self.axes, true);
+                vec![Some(share * g)]
+            }
+            // Piecewise constant.
+            Kind::Argmax => vec![None],
+        }
+    }
+}
+
+/// The axes of a reduction, neighbours of one kind merged: (size, stride) of the kept ones and of
+/// those that are summed over, outermost first.
+struct Runs {
+    kept: Vec<(usize, usize)>,
+    summed: Vec<(usize, usize)>,
+    /// Stride of the innermost summed axis.
+    inner: usize,
+}
+
+impl Runs {
+    fn new(shape: &Shape, axes: &[usize]) -> Self {
+        let mut lists = [Vec::<(usize, usize)>::new(), Vec::new()];
+        let strides = shape.strides();
+        for k in 0..shape.len() {
+            let list = &mut lists[usize::from(axes.contains(&k))];
+            match list.last_mut() {
+                Some(last) if last.1 == shape[k] * strides[k] => {
+                    *last = (last.0 * shape[k], strides[k]);
+                }
+                _ => list.push((shape[k], strides[k])),
+            }
+        }
+        let [kept, summed]: [Vec<(usize, usize)>; 2] =
+            lists.map(|list| list.into_iter().filter(|a| a.0 != 1).collect());
+        let inner = summed.split_last().map_or(1, |((_, stride), _): (&(usize, usize), _)| *stride);
+        Self { kept, summed, inner }
+    }
+
+    /// Number of elements behind one output.
+    fn len(&self) -> usize {
+        self.summed.iter().map(|a| a.0).product()
+    }
+
+    /// Three kept axes at most remain of rank 6, the missing ones of size 1.
+    fn kept_padded(&self) -> [(usize, usize); 3] {
+        Self::padded(&self.kept)
+    }
+
+    fn summed_padded(&self) -> [(usize, usize); 3] {
+        Self::padded(&self.summed)
+    }
+
+    fn padded(axes: &[(usize, usize)]) -> [(usize, usize); 3] {
+        assert!(axes.len() <= 3, "a reduction over more than six axes");
+        let mut padded = [(1, 0); 3];
+        padded[3 - axes.len()..].copy_from_slice(axes);
+        padded
+    }
+
+    fn offset(axes: &[(usize, usize)], mut index: usize) -> usize {
+        let mut offset = 0;
+        for (size, stride) in axes.iter().rev() {
+            offset += index % size * stride;
+            index /= size;
+        }
+        offset
+    }
+}
+
+impl Reduce {
+    fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {
+        let runs = Runs::new(x.shape, &self.axes);
+        let x = T::of(&x);
+        for (y, row) in y.iter_mut().zip(rows) {
+            let base = Runs::offset(&runs.kept, row);
+            let values = (0..runs.len()).map(|k| x[base + Runs::offset(&runs.summed, k)].f64());
+            *y = T::from_f64(match self.kind {
+                Kind::Sum => values.sum(),
+                _ => values.fold(f64::NEG_INFINITY, |m, v| if v > m || v.is_nan() { v } else { m }),
+            });
+        }
+    }
+
+    fn argmax(&self, x: Slice, y: &mut [i32], rows: Range<usize>) {
+        let runs = Runs::new(x.shape, &self.axes);
+        for (y, row) in y.iter_mut().zip(rows) {
+            let base = Runs::offset(&runs.kept, row);
+            let value = |k: usize| x.at(base + Runs::offset(&runs.summed, k));
+            let best =
+                (0..runs.len()).fold(0, |best, k| if value(k) > value(best) { k } else { best });
+            *y = best as i32;
+        }
+    }
+}
+
+/// Sums whose innermost run is contiguous: eight partial sums in f32 over at most 256 elements, the
+/// rest in f64.
+fn native_sum(runs: &Runs, x: &[f32], y: &mut [f32]) {
+    let (inner, outer) = runs.summed.split_last().map_or((1, &[][..]), |(a, rest)| (a.0, rest));
+    let outer_len: usize = outer.iter().map(|a| a.0).product();
+    let one = |(row, y): (usize, &mut f32)| {
+        let base = Runs::offset(&runs.kept, row);
+        let run = |k: usize| {
+            let start = base + Runs::offset(outer, k);
+            x[start..start + inner]
+                .chunks(256)
+                .map(|block| f64::from(sum_of_lanes(block)))
+                .sum::<f64>()
+        };
+        *y = (0..outer_len).map(run).sum::<f64>() as f32;
+    };
+    if inner * outer_len * y.len() < 32 * 1024 {
+        y.iter_mut().enumerate().for_each(one);
+    } else {
+        y.par_iter_mut().enumerate().for_each(one);
+    }
+}
+
+fn sum_of_lanes(x: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    let chunks = x.chunks_exact(8);
+    let rest: f32 = chunks.remainder().iter().sum();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v);
+    }
+    lanes.iter().sum::<f32>() + rest
+}

@@ -1,0 +1,270 @@
+//! [`Tensor`]: a cheap handle on immutable numbers, with their shape, device and place on the tape.
+//!
+//! Contiguous and row-major; images are `[N, C, H, W]`. Nothing writes into a tensor after the
+//! operation that made it, so handles may be cloned, sent and kept freely. What can be done with
+//! tensors is in [`crate::ops`]; operators are in `arith.rs`.
+
+mod arith;
+mod shape;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use shape::Shape;
+
+use crate::Result;
+use crate::autograd::Node;
+use crate::device::{Device, Dtype, HostBuffer, HostData};
+
+/// A tensor. Cloning copies the handle, not the numbers.
+#[derive(Clone)]
+pub struct Tensor {
+    value: Arc<Value>,
+    node: Option<Arc<Node>>,
+}
+
+struct Value {
+    shape: Shape,
+    dtype: Dtype,
+    device: Device,
+    storage: Storage,
+}
+
+/// (buffer, offset): slabs hand out many tensors of one buffer.
+#[derive(Clone)]
+pub(crate) struct Storage {
+    pub(crate) buffer: Buffer,
+    /// In elements.
+    pub(crate) offset: usize,
+}
+
+#[derive(Clone)]
+pub(crate) enum Buffer {
+    Host(Arc<HostBuffer>),
+}
+
+impl Tensor {
+    /// Numbers from the host, rounded to the device's float type.
+    ///
+    /// # Panics
+    /// When the number of values is not that of the shape.
+    #[track_caller]
+    pub fn from_slice(values: &[f32], shape: impl Into<Shape>, device: &Device) -> Self {
+        let shape = shape.into();
+        let n = values.len();
+        assert_eq!(n, shape.numel(), "{n} values for a tensor of shape {shape:?}");
+        match device {
+            Device::Cpu(_) => Self::from_host(HostData::F32(values.to_vec()), shape, device),
+            Device::Reference(_) => {
+                let wide = values.iter().map(|&v| f64::from(v)).collect();
+                Self::from_host(HostData::F64(wide), shape, device)
+            }
+        }
+    }
+
+    /// Indices or labels from the host.
+    ///
+    /// # Panics
+    /// When the number of values is not that of the shape.
+    #[track_caller]
+    pub fn from_indices(values: &[i32], shape: impl Into<Shape>, device: &Device) -> Self {
+        let shape = shape.into();
+        let n = values.len();
+        assert_eq!(n, shape.numel(), "{n} indices for a tensor of shape {shape:?}");
+        match device {
+            Device::Cpu(_) | Device::Reference(_) => {
+                Self::from_host(HostData::I32(values.to_vec()), shape, device)
+            }
+        }
+    }
+
+    /// One number of rank 0.
+    pub fn scalar(value: f32, device: &Device) -> Self {
+        Self::from_slice(&[value], [], device)
+    }
+
+    /// The same number everywhere, stored once and broadcast.
+    pub fn full(value: f32, shape: impl Into<Shape>, device: &Device) -> Self {
+        Self::scalar(value, device).expand(shape)
+    }
+
+    fn from_host(data: HostData, shape: Shape, device: &Device) -> Self {
+        let (Device::Cpu(host) | Device::Reference(host)) = device;
+        let dtype = match data {
+            HostData::F32(_) => Dtype::F32,
+            HostData::F64(_) => Dtype::F64,
+            HostData::I32(_) => Dtype::I32,
+        };
+        let buffer = Buffer::Host(Arc::new(host.adopt(data)));
+        Self::new(shape, dtype, device, Storage { buffer, offset: 0 })
+    }
+
+    pub(crate) fn new(shape: Shape, dtype: Dtype, device: &Device, storage: Storage) -> Self {
+        let value = Value { shape, dtype, device: device.clone(), storage };
+        Self { value: Arc::new(value), node: None }
+    }
+
+    pub(crate) fn with_node(mut self, node: Option<Arc<Node>>) -> Self {
+        self.node = node;
+        self
+    }
+
+    pub(crate) fn into_node(self) -> Option<Arc<Node>> {
+        self.node
+    }
+
+    pub(crate) fn node(&self) -> Option<&Arc<Node>> {
+        self.node.as_ref()
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.value.storage
+    }
+
+    /// Sizes of the axes.
+    pub fn shape(&self) -> &Shape {
+        &self.value.shape
+    }
+
+    /// Size of one axis; a negative axis counts from the back.
+    ///
+    /// # Panics
+    /// When the axis does not exist.
+    #[track_caller]
+    pub fn size(&self, axis: isize) -> usize {
+        self.shape()[self.shape().axis(axis)]
+    }
+
+    /// Number of elements.
+    pub fn numel(&self) -> usize {
+        self.shape().numel()
+    }
+
+    /// Element type.
+    pub fn dtype(&self) -> Dtype {
+        self.value.dtype
+    }
+
+    /// Where the numbers live.
+    pub fn device(&self) -> &Device {
+        &self.value.device
+    }
+
+    /// The same numbers as a leaf of the tape: gradients can be asked for it.
+    #[must_use]
+    pub fn tracked(&self) -> Self {
+        self.detach().with_node(Some(Node::leaf()))
+    }
+
+    /// The same numbers off the tape.
+    #[must_use]
+    pub fn detach(&self) -> Self {
+        self.clone().with_node(None)
+    }
+
+    /// Whether operations on this tensor are recorded.
+    pub fn is_tracked(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The numbers, rounded to f32. Waits for the device.
+    ///
+    /// # Errors
+    /// What the device reported about this or an earlier operation.
+    ///
+    /// # Panics
+    /// When the tensor holds indices.
+    pub fn to_vec(&self) -> Result<Vec<f32>> {
+        assert_ne!(self.dtype(), Dtype::I32, "to_vec of indices; use to_indices");
+        let range = self.range();
+        match (&self.storage().buffer, self.device()) {
+            (Buffer::Host(buffer), Device::Cpu(host) | Device::Reference(host)) => {
+                host.count_read(self.dtype().bytes() * self.numel() as u64);
+                Ok(match &buffer.data {
+                    HostData::F32(v) => v[range].to_vec(),
+                    HostData::F64(v) => v[range].iter().map(|&x| x as f32).collect(),
+                    HostData::I32(_) => unreachable!("checked above"),
+                })
+            }
+        }
+    }
+
+    /// The numbers in f64 (exact on every device). Waits for the device.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn to_vec_f64(&self) -> Result<Vec<f64>> {
+        if let (Buffer::Host(buffer), Dtype::F64) = (&self.storage().buffer, self.dtype())
+            && let HostData::F64(v) = &buffer.data
+        {
+            return Ok(v[self.range()].to_vec());
+        }
+        if self.dtype() == Dtype::I32 {
+            return Ok(self.to_indices()?.into_iter().map(f64::from).collect());
+        }
+        Ok(self.to_vec()?.into_iter().map(f64::from).collect())
+    }
+
+    /// The indices or labels. Waits for the device.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    ///
+    /// # Panics
+    /// When the tensor holds real numbers.
+    pub fn to_indices(&self) -> Result<Vec<i32>> {
+        assert_eq!(self.dtype(), Dtype::I32, "to_indices of real numbers; use to_vec");
+        match &self.storage().buffer {
+            Buffer::Host(buffer) => match &buffer.data {
+                HostData::I32(v) => Ok(v[self.range()].to_vec()),
+                _ => unreachable!("checked above"),
+            },
+        }
+    }
+
+    /// The only number of a tensor with one element.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    ///
+    /// # Panics
+    /// When there are more.
+    #[track_caller]
+    pub fn item(&self) -> Result<f32> {
+        assert_eq!(self.numel(), 1, "item of a tensor of shape {:?}", self.shape());
+        Ok(self.to_vec()?[0])
+    }
+
+    /// A copy on another device, off the tape.
+    ///
+    /// # Errors
+    /// As [`Tensor::to_vec`].
+    pub fn to_device(&self, device: &Device) -> Result<Self> {
+        if self.dtype() == Dtype::I32 {
+            return Ok(Self::from_indices(&self.to_indices()?, self.shape(), device));
+        }
+        Ok(Self::from_slice(&self.to_vec()?, self.shape(), device))
+    }
+
+    /// Part of a slab: `shape.numel()` elements from `offset`, sharing the buffer, off the tape.
+    pub(crate) fn segment(&self, offset: usize, shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        assert!(offset + shape.numel() <= self.numel(), "segment beyond its slab");
+        let storage = Storage {
+            buffer: self.storage().buffer.clone(),
+            offset: self.storage().offset + offset,
+        };
+        Self::new(shape, self.dtype(), self.device(), storage)
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        self.storage().offset..self.storage().offset + self.numel()
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({:?}, {:?}, {}", self.shape(), self.dtype(), self.device().kind())?;
+        f.write_str(if self.is_tracked() { ", tracked)" } else { ")" })
+    }
+}
