@@ -7,8 +7,12 @@
 //! gather and scatter-add. So every gradient can be differentiated again.
 
 pub mod cat;
+pub mod gather;
 pub mod movement;
+pub mod norm;
+pub mod optim;
 pub mod pointwise;
+pub mod random;
 pub mod reduce;
 pub mod reshape;
 mod twin;
