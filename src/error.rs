@@ -16,7 +16,9 @@ pub enum Error {
         reason: String,
     },
     /// The device ran out of memory: lower the batch or the resolution.
-    #[error("out of device memory: asked for {requested_bytes} bytes with {used_bytes} in use; a smaller --batch or --res lowers it")]
+    #[error(
+        "out of device memory: asked for {requested_bytes} bytes with {used_bytes} in use; a smaller --batch or --res lowers it"
+    )]
     OutOfMemory {
         /// Bytes of the allocation that failed.
         requested_bytes: u64,
@@ -72,7 +74,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Training met a number that is not finite. Nothing was written with it.
-    #[error("{parameter} became non-finite in step {step}, phase {phase}; the newest snapshot is from before; try a lower learning rate or a higher --r1-gamma")]
+    #[error(
+        "{parameter} became non-finite in step {step}, phase {phase}; the newest snapshot is from before; try a lower learning rate or a higher --r1-gamma"
+    )]
     NonFinite {
         /// Key of the first parameter whose gradient or value is bad.
         parameter: String,
@@ -106,5 +110,5 @@ impl Error {
     }
 }
 
-/// Result with the library's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// Result with the library's [`Error`], unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,5 +1,6 @@
 //! semgan: semantic GANs on any GPU.
 
+pub mod data;
 pub mod error;
 
 pub use error::{Error, Result};
