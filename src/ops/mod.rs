@@ -7,9 +7,12 @@
 //! gather and scatter-add. So every gradient can be differentiated again.
 
 pub mod cat;
+pub mod conv;
+pub mod linear;
 pub mod movement;
 pub mod pointwise;
 pub mod reduce;
+pub mod resample;
 pub mod reshape;
 mod twin;
 
