@@ -84,6 +84,8 @@ impl Device {
         }
     }
 
+    pub fn sync(&self) -> crate::Result<()> { Ok(()) }
+    pub fn describe(&self) -> String { self.kind().into() }
     /// What has been done here since the process started.
     pub fn counters(&self) -> Counters {
         match self {

@@ -1,3 +1,4 @@
 //! Integration tests: one binary, so that everything links once.
 
 mod autograd;
+mod ops_heavy;

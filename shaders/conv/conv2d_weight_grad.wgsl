@@ -1,0 +1,1 @@
+// conv/conv2d_weight_grad

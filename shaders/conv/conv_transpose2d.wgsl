@@ -1,0 +1,1 @@
+// conv/conv_transpose2d

@@ -1,0 +1,1 @@
+// resample/upfirdn2d
