@@ -51,6 +51,21 @@ pub struct Counters {
     pub peak_bytes: u64,
 }
 
+impl Counters {
+    /// What happened since an earlier reading; the peak is that of now.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            dispatches: self.dispatches - earlier.dispatches,
+            submits: self.submits - earlier.submits,
+            pipelines: self.pipelines - earlier.pipelines,
+            bind_groups: self.bind_groups - earlier.bind_groups,
+            bytes_allocated: self.bytes_allocated - earlier.bytes_allocated,
+            bytes_read_back: self.bytes_read_back - earlier.bytes_read_back,
+            peak_bytes: self.peak_bytes,
+        }
+    }
+}
+
 /// A place for tensors. Cheap to clone; equal when tensors may meet in one operation.
 #[derive(Clone, Debug)]
 pub enum Device {

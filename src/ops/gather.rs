@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Float, Op, Slice, SliceMut, apply, twin};
-use crate::device::{Dtype, Launch};
+use crate::device::Launch;
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
 

@@ -167,6 +167,12 @@ impl Tensor {
         self.node.is_some()
     }
 
+    /// Whether both are one variable: the same numbers at the same place on the tape.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let node = |t: &Self| t.node.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.value, &other.value) && node(self) == node(other)
+    }
+
     /// The numbers, rounded to f32. Waits for the device.
     ///
     /// # Errors

@@ -61,4 +61,24 @@ impl Tensor {
         let [x, s] = Expr::inputs();
         pointwise(&[self, &squares], &(x * s.max(eps * eps).rsqrt()))
     }
+
+    /// Deviation over groups of samples as further channels: with m the largest divisor of N up to
+    /// `group`, `[m, N/m, feat, C/feat, H, W]`, √(biased variance over the first axis + eps), mean
+    /// over the last three; sample n gets row n mod N/m. PGGAN, section 3; m as in StyleGAN2.
+    ///
+    /// # Panics
+    /// When `feat` does not divide C.
+    #[track_caller]
+    pub fn minibatch_stddev(&self, group: usize, feat: usize, eps: f64) -> Self {
+        let &[n, c, h, w] = &self.shape()[..] else {
+            panic!("minibatch_stddev: x of shape {:?}, not [N, C, H, W]", self.shape());
+        };
+        assert_eq!(c % feat, 0, "minibatch_stddev: {c} channels in {feat} parts");
+        let m = (1..=group.min(n)).rev().find(|m| n % m == 0).unwrap_or(1);
+        let grouped = self.reshape([m, n / m, feat, c / feat * h * w]);
+        let deviation = grouped.var(&[0], true, false).map(|v| (v + eps).sqrt());
+        let rows = deviation.mean(&[3], true); // [1, N/m, feat, 1]
+        let maps = rows.expand([m, n / m, feat, h * w]).reshape([n, feat, h, w]);
+        Self::cat(&[self, &maps], 1)
+    }
 }
