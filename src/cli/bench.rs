@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::DeviceArgs;
-use crate::device::{Counters, Device};
+use crate::device::Counters;
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
 use crate::train::step::run_phase;
@@ -42,6 +42,9 @@ struct StepArgs {
     /// Times each phase is measured; the median counts
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Also print the operations that take most of the time, on stderr
+    #[arg(long)]
+    profile: bool,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -88,10 +91,14 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
     let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
     let real = real.uniforms(size, &device) * 2.0 - 1.0;
     let mut parts = Vec::new();
+    if let (true, Some(profile)) = (args.profile, device.profile()) {
+        profile.switch(true);
+    }
     for &scheduled in &recipe.phases {
         parts.push(measure(&mut state, &recipe, scheduled, &real, args.rounds)?);
     }
-    let per_step = |f: fn(&Measured) -> f64| parts.iter().map(|p| f(p) / p.every as f64).sum::<f64>();
+    let per_step =
+        |f: fn(&Measured) -> f64| parts.iter().map(|p| f(p) / p.every as f64).sum::<f64>();
     let seconds = per_step(|p| p.seconds);
     let find = |name: &str| parts.iter().find(|p| p.name == name).map_or(0.0, |p| p.seconds);
     let total = device.counters();
@@ -112,6 +119,13 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         "peak_host_bytes": super::memory::peak_host_bytes(),
         "peak_device_bytes": total.peak_bytes,
     });
+    if let (true, Some(profile)) = (args.profile, device.profile()) {
+        for (name, cost) in profile.table().into_iter().take(40) {
+            let (ms, gb) = (cost.time.as_secs_f64() * 1e3, cost.bytes as f64 / 1e9);
+            let speed = gb / cost.time.as_secs_f64();
+            eprintln!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
+        }
+    }
     if args.json {
         println!("{report}");
     } else {

@@ -9,6 +9,7 @@ pub(super) fn host_bytes() -> u64 {
 pub(super) fn peak_host_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    let kilobytes =
+        peak.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     kilobytes.map_or_else(host_bytes, |kb| kb * 1024)
 }

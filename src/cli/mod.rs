@@ -40,7 +40,10 @@ pub struct DeviceArgs {
 impl DeviceArgs {
     /// The device; says on stderr which one and why.
     pub fn open(&self) -> crate::Result<Device> {
-        let device = match self.device.as_str() { "reference" => Device::reference(), _ => Device::cpu() };
+        let device = match self.device.as_str() {
+            "reference" => Device::reference(),
+            _ => Device::cpu(),
+        };
         Ok(device)
     }
 }

@@ -6,6 +6,7 @@
 
 mod host;
 mod launch;
+pub mod profile;
 
 use std::sync::Arc;
 
@@ -99,8 +100,19 @@ impl Device {
         }
     }
 
-    pub fn sync(&self) -> crate::Result<()> { Ok(()) }
-    pub fn describe(&self) -> String { self.kind().into() }
+    pub fn sync(&self) -> crate::Result<()> {
+        Ok(())
+    }
+    pub fn describe(&self) -> String {
+        self.kind().into()
+    }
+    /// The table of costs by operation; on the CPU devices for now.
+    pub fn profile(&self) -> Option<&profile::Profile> {
+        match self {
+            Self::Cpu(host) | Self::Reference(host) => Some(&host.profile),
+        }
+    }
+
     /// What has been done here since the process started.
     pub fn counters(&self) -> Counters {
         match self {

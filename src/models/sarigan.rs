@@ -247,9 +247,8 @@ impl GroupStyledConv {
                 let cluster = b.param("cluster", [groups, inputs], Init::Normal(1.0));
                 let gate = b.param("gate", [1], Init::Constant(-1.0));
                 let tmpr = b.param("tmpr", [1], Init::Constant(-2.0));
-                let bases = b.at("modulation_bases", |b| {
-                    EqualLinear::new(b, config.style_dim, groups, 1.0)
-                });
+                let bases = b
+                    .at("modulation_bases", |b| EqualLinear::new(b, config.style_dim, groups, 1.0));
                 (cluster, gate, tmpr, bases)
             });
         Self { conv, cluster, gate, tmpr, bases }
@@ -411,9 +410,8 @@ impl Generator {
                 );
             }
             let channels = config.channels[&pair[1]];
-            to_rgbs.push(
-                b.at(&format!("to_rgbs.{j}"), |b| ToRgb::new(b, channels, config, device)),
-            );
+            to_rgbs
+                .push(b.at(&format!("to_rgbs.{j}"), |b| ToRgb::new(b, channels, config, device)));
         }
         let noise = |k| {
             let r = config.noise_size(k);
@@ -630,9 +628,6 @@ impl Discriminator {
         let x = x.reshape([x.size(0), x.numel() / x.size(0)]);
         let y = self.final_info_linear.forward(&self.final_linear.forward(&x));
         let (n, outputs) = (y.size(0), y.size(1));
-        Judgement {
-            pred: y.narrow(1, 0, 1).reshape([n]),
-            info: y.narrow(1, 1, outputs - 1),
-        }
+        Judgement { pred: y.narrow(1, 0, 1).reshape([n]), info: y.narrow(1, 1, outputs - 1) }
     }
 }

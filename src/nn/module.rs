@@ -120,10 +120,13 @@ impl Builder {
     ) -> Result<Parameters> {
         let find = |p: &Param| -> Result<Vec<f32>> {
             let wrong = |reason: String| Error::config(&p.0.key, reason);
-            let found = values.get(&p.0.key).ok_or_else(|| wrong("missing from the file".into()))?;
+            let found =
+                values.get(&p.0.key).ok_or_else(|| wrong("missing from the file".into()))?;
             if found.len() != p.shape().numel() {
                 let (n, shape) = (found.len(), p.shape());
-                return Err(wrong(format!("{n} numbers in the file, but the network has {shape:?}")));
+                return Err(wrong(format!(
+                    "{n} numbers in the file, but the network has {shape:?}"
+                )));
             }
             match found.iter().position(|v| !v.is_finite()) {
                 Some(k) => Err(wrong(format!("element {k} is {}, which is not finite", found[k]))),
@@ -187,7 +190,11 @@ impl Parameters {
             buffers: builder.buffers,
             slab: Tensor::from_slice(slab, [slab.len()], device),
             starts: Tensor::from_indices(&indices, [indices.len()], device),
-            zeros: Tensor::from_slice(&vec![0.0; longest.max(ALIGNMENT)], [longest.max(ALIGNMENT)], device),
+            zeros: Tensor::from_slice(
+                &vec![0.0; longest.max(ALIGNMENT)],
+                [longest.max(ALIGNMENT)],
+                device,
+            ),
             offsets,
             tracked: false,
         };

@@ -47,10 +47,10 @@ impl Case {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let broken = |what: String| Error::checkpoint(path, what);
-        let (_, header) =
-            SafeTensors::read_metadata(&bytes).map_err(|e| broken(format!("not a golden file: {e}")))?;
-        let file =
-            SafeTensors::deserialize(&bytes).map_err(|e| broken(format!("not a golden file: {e}")))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes)
+            .map_err(|e| broken(format!("not a golden file: {e}")))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| broken(format!("not a golden file: {e}")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let get = |key: &str| {
             metadata.get(key).cloned().ok_or_else(|| broken(format!("no {key:?} in the metadata")))

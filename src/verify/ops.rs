@@ -1,7 +1,7 @@
 //! Rows of folder `ops`: single operators and small compositions (INDEX-ops-a).
 
-use super::case::{Context, Outputs};
 use super::Row;
+use super::case::{Context, Outputs};
 use crate::Result;
 use crate::models::sarigan::Grouping;
 use crate::nn::conv::bias_act;
@@ -249,8 +249,7 @@ fn slice(c: &Context) -> Result<Outputs> {
     let triples = c.any("ranges").cloned().unwrap_or_default();
     let triples: Vec<[isize; 3]> =
         serde_json::from_value(triples).map_err(|_| c.wrong("ranges", "triples"))?;
-    let range =
-        |t: &[isize; 3]| SliceRange { start: t[0].unsigned_abs(), end: t[1], step: t[2] };
+    let range = |t: &[isize; 3]| SliceRange { start: t[0].unsigned_abs(), end: t[1], step: t[2] };
     Outputs::y(c.x("x")?.slice(&triples.iter().map(range).collect::<Vec<_>>()))
 }
 
@@ -290,7 +289,8 @@ fn path_length_penalty(c: &Context) -> Result<Outputs> {
     };
     let start = c.x("const")?;
     let mut x = start.expand(start.shape().with(0, batch));
-    let layers = [("c0", "b0", Resample::Keep), ("c1", "b1", Resample::Up), ("c2", "b2", Resample::Keep)];
+    let layers =
+        [("c0", "b0", Resample::Keep), ("c1", "b1", Resample::Up), ("c2", "b2", Resample::Keep)];
     for (i, (weight, bias, resample)) in layers.into_iter().enumerate() {
         x = act(&conv(&x, i, weight, Some(1e-8), resample)?, &c.x(bias)?);
     }

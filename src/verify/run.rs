@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::Row;
 use super::case::{Case, Context, Outputs};
 use super::compare::compare;
-use super::Row;
 use crate::Result;
 use crate::autograd;
 use crate::device::Device;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
+use crate::Result;
 use crate::models::sarigan::{
     Config, Discriminator, Generator, GroupStyledConv, InitStyledConv, Mapping, ToRgb,
 };
@@ -11,7 +12,6 @@ use crate::nn::{Builder, Parameters};
 use crate::tensor::Tensor;
 use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, step};
 use crate::train::{Draws, Network, PathInputs, Phase, Recipe, State, StepInputs};
-use crate::Result;
 
 type Run = fn(&Context) -> Result<Outputs>;
 
