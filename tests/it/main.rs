@@ -1,3 +1,5 @@
 //! Integration tests: one binary, so that everything links once.
 
 mod autograd;
+mod common;
+mod kernels;
