@@ -1,10 +1,12 @@
 //! semgan: semantic GANs on any GPU.
 
 pub mod autograd;
+pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod models;
 pub mod nn;
 pub mod ops;

@@ -6,7 +6,7 @@ override WG: u32 = 64;
 
 struct Params { segments: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> starts: array<i32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -24,7 +24,7 @@ fn main(
     }
     var found = 0u;
     for (var i = u32(starts[segment]) + lane; i < u32(starts[segment + 1u]); i += WG) {
-        found |= u32((x[i] & 0x7f800000u) == 0x7f800000u);
+        found |= u32((bitcast<u32>(x[i]) & 0x7f800000u) == 0x7f800000u);
     }
     nonfinite_found[lane] = found;
     workgroupBarrier();

@@ -40,10 +40,8 @@ pub struct DeviceArgs {
 impl DeviceArgs {
     /// The device; says on stderr which one and why.
     pub fn open(&self) -> crate::Result<Device> {
-        let device = match self.device.as_str() {
-            "reference" => Device::reference(),
-            _ => Device::cpu(),
-        };
+        let (device, why) = Device::select(&self.device)?;
+        eprintln!("device: {} ({why})", device.describe());
         Ok(device)
     }
 }

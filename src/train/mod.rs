@@ -4,10 +4,14 @@
 //! inputs from counters and the loader, and `verify` fills them from a golden file. What is random
 //! is a function of (seed, step), so that a run that stops and resumes equals one that does not.
 
+pub mod folder;
 pub mod inputs;
 pub mod loss;
+pub mod options;
 pub mod recipe;
+pub mod snapshot;
 pub mod state;
+pub mod stats;
 pub mod step;
 
 pub use inputs::{Draws, PathInputs, StepInputs};

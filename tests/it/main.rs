@@ -2,3 +2,5 @@
 
 mod autograd;
 mod ops_heavy;
+mod common;
+mod kernels;

@@ -5,6 +5,7 @@
 //! pointwise operation, so the family is closed at any order. Numbers reach kernels as run-time
 //! scalars and sizes as strides, so that the number of pipelines depends on neither.
 
+mod codegen;
 mod eval;
 mod expr;
 mod layout;
@@ -19,6 +20,7 @@ pub use expr::{Binary, Expr, Unary};
 use self::layout::Layout;
 use self::program::Program;
 use super::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::device::{Kernel, Launch};
 use crate::tensor::{Shape, Tensor};
 
 /// Inputs of one expression: with the output and the parameters they fill the portable limit of
@@ -41,6 +43,15 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
         return x[0].clone();
     }
     apply(Pointwise { program: Program::new(&expr), expr }, &x)
+}
+
+/// The kernels that an expression becomes: for inputs that lie like the output, and for broadcast
+/// ones. For tools; [`pointwise`] chooses by itself.
+pub fn kernels(expr: &Expr) -> [Kernel; 2] {
+    let program = Program::new(expr);
+    let inputs = program.inputs().last().map_or(0, |k| k + 1);
+    [codegen::Form::Flat, codegen::Form::Strided]
+        .map(|form| codegen::kernel(&program, inputs, form))
 }
 
 struct Pointwise {
@@ -73,6 +84,12 @@ impl Op for Pointwise {
         let x: Vec<&[f32]> = x.iter().map(Slice::f32).collect();
         eval::blocks(&self.program, &layout, &x, y);
         true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+        let layout = Layout::new(y.shape(), &shapes);
+        vec![codegen::launch(&self.program, &layout, x, y)]
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
