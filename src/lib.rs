@@ -7,6 +7,7 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod files;
+pub mod memory;
 pub mod models;
 pub mod nn;
 pub mod ops;

@@ -1,6 +1,8 @@
 //! Network files: safetensors with a JSON description in the metadata.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
@@ -56,6 +58,17 @@ impl Checkpoint {
             tensors.insert(name, (view.shape().into(), values));
         }
         Ok(Self { path: path.to_owned(), description, tensors })
+    }
+
+    /// Reads the description alone, and checks that the file is as long as its header says.
+    ///
+    /// # Errors
+    /// When it is cut off or not one of ours.
+    pub fn describe(path: &Path) -> Result<Self> {
+        let description = header(path).map_err(Error::io("read", path))?;
+        let reason = "cut off, or not a semgan snapshot";
+        let description = description.ok_or_else(|| Error::checkpoint(path, reason))?;
+        Ok(Self { path: path.to_owned(), description, tensors: BTreeMap::new() })
     }
 
     /// Writes the file atomically.
@@ -121,4 +134,27 @@ impl Checkpoint {
             other => other,
         }
     }
+}
+
+/// The description in a file's header; `None` where the file is not whole.
+fn header(path: &Path) -> std::io::Result<Option<Value>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut size = [0; 8];
+    if length < 8 {
+        return Ok(None);
+    }
+    file.read_exact(&mut size)?;
+    let size = u64::from_le_bytes(size);
+    if size > length - 8 {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    file.take(size).read_to_end(&mut text)?;
+    let entries: BTreeMap<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+    let ends = entries.values().filter_map(|entry| entry["data_offsets"][1].as_u64());
+    let whole = ends.max().is_some_and(|end| 8 + size + end == length);
+    let description = entries.get("__metadata__").and_then(|m| m[DESCRIPTION].as_str());
+    let description = description.and_then(|text| serde_json::from_str(text).ok());
+    Ok(description.filter(|_| whole))
 }

@@ -1,5 +1,6 @@
 //! `semgan bench`: how long a training step takes on a device.
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -116,7 +117,7 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         "submits": per_step(|p| p.cost.submits as f64),
         "pipelines": total.pipelines,
         "bytes_read_back": per_step(|p| p.cost.bytes_read_back as f64),
-        "peak_host_bytes": super::memory::peak_host_bytes(),
+        "peak_host_bytes": crate::memory::peak_host_bytes(),
         "peak_device_bytes": total.peak_bytes,
     });
     if let (true, Some(profile)) = (args.profile, device.profile()) {
@@ -126,10 +127,11 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
             eprintln!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
         }
     }
+    let mut out = std::io::stdout().lock();
     if args.json {
-        println!("{report}");
+        writeln!(out, "{report}")?;
     } else {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(out, "{report:#}")?;
     }
     Ok(())
 }

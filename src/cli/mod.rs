@@ -6,7 +6,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what talks to people")]
 
 mod bench;
-mod memory;
+mod devices;
+mod sample;
+mod train;
 mod verify;
 
 use std::process::ExitCode;
@@ -25,6 +27,9 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Train(Box<train::Args>),
+    Sample(sample::Args),
+    Devices(devices::Args),
     Bench(bench::Args),
     Verify(verify::Args),
 }
@@ -48,8 +53,12 @@ impl DeviceArgs {
 
 /// Parses the arguments, runs the command and reports its error.
 pub fn main() -> ExitCode {
+    ignore_file_size_signal();
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
@@ -61,4 +70,10 @@ pub fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Without this a file-size limit kills the process; with it, writing reports an error.
+fn ignore_file_size_signal() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
 }

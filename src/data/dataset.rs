@@ -105,6 +105,17 @@ impl Dataset {
         })
     }
 
+    /// Width and height of the first picture whose header can be read.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn first_size(path: impl AsRef<Path>) -> Result<(u32, u32)> {
+        let path = path.as_ref();
+        let size = |entry: &Entry| check_header(entry, 0).ok().map(|picture| picture.size);
+        let none = || Error::dataset(path, "none of the pictures can be read");
+        source::list(path)?.iter().find_map(size).ok_or_else(none)
+    }
+
     /// Number of usable pictures, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "an empty set cannot be opened")]
     pub fn len(&self) -> usize {

@@ -1,10 +1,11 @@
 //! PNG files that say where they come from.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use super::Rgb;
+use crate::files::write_atomically;
 use crate::{Error, Result};
 
 /// Writes `image` with `text` (keyword, value) in its text chunks: tEXt, or iTXt for a value that
@@ -18,7 +19,7 @@ pub fn save_png(path: impl AsRef<Path>, image: &Rgb, text: &[(&str, &str)]) -> R
     let path = path.as_ref();
     assert_eq!(image.pixels.len(), image.height * image.width * 3, "pixels of an RGB picture");
     let bytes = encode(image, text).map_err(io::Error::from).map_err(Error::io("encode", path))?;
-    write_atomically(path, &bytes).map_err(Error::io("write", path))
+    write_atomically(path, &bytes)
 }
 
 fn encode(image: &Rgb, text: &[(&str, &str)]) -> Result<Vec<u8>, png::EncodingError> {
@@ -36,19 +37,6 @@ fn encode(image: &Rgb, text: &[(&str, &str)]) -> Result<Vec<u8>, png::EncodingEr
     writer.write_image_data(&image.pixels)?;
     writer.finish()?;
     Ok(bytes)
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // What is reported is why writing failed; a leftover is hidden and harmless.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }
 
 /// The keywords and values in the text chunks of a PNG file: tEXt first, then iTXt.

@@ -9,12 +9,15 @@ pub mod inputs;
 pub mod loss;
 pub mod options;
 pub mod recipe;
+pub mod run;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod step;
 
 pub use inputs::{Draws, PathInputs, StepInputs};
+pub use options::Options;
 pub use recipe::{Phase, Recipe, Scheduled};
+pub use run::{Outcome, Run, Watch};
 pub use state::{Network, State};
 pub use step::{StepOutputs, step};

@@ -182,7 +182,7 @@ pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<S
 /// Reads only what tells how far a snapshot is.
 ///
 /// # Errors
-/// As [`Checkpoint::load`].
+/// As [`Checkpoint::describe`].
 pub fn counters(path: &Path) -> Result<Counters> {
-    Checkpoint::load(path)?.field("counters")
+    Checkpoint::describe(path)?.field("counters")
 }
