@@ -2,4 +2,6 @@
 
 mod autograd;
 mod common;
+mod device;
 mod kernels;
+mod shaders;
