@@ -1,17 +1,34 @@
 //! Where tensors live and work is done: a GPU through wgpu, or the CPU in one of two precisions.
 //!
-//! [`Device`] is one of three. `gpu` records dispatches on one queue ([`gpu`]); `cpu` runs the
+//! [`Device`] is one of three. `gpu` records dispatches on one queue ([`Gpu`]); `cpu` runs the
 //! twins in f32 on all threads, with fast native forms of the heavy operations; `reference` runs
 //! the same twins in f64 and judges the other two. Only `ops` calls into this module.
 
+mod adapter;
+mod fault;
+mod governor;
+mod gpu;
 mod host;
+pub mod kernel;
 mod launch;
+mod pipeline;
+mod pool;
+mod readback;
+mod record;
+mod tally;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use adapter::{AdapterReport, adapters};
+pub use gpu::Gpu;
 pub use host::Host;
 pub(crate) use host::{HostBuffer, HostData};
 pub use launch::{Kernel, Launch, Param};
+pub(crate) use pool::GpuBuffer;
+pub(crate) use readback::Download;
+
+use crate::Result;
 
 /// Element type of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,6 +75,8 @@ pub enum Device {
     Cpu(Arc<Host>),
     /// Twins in f64: the judge.
     Reference(Arc<Host>),
+    /// Kernels through wgpu.
+    Gpu(Arc<Gpu>),
 }
 
 impl Device {
@@ -81,6 +100,7 @@ impl Device {
         match self {
             Self::Cpu(_) => "cpu",
             Self::Reference(_) => "reference",
+            Self::Gpu(_) => "gpu",
         }
     }
 
@@ -88,6 +108,33 @@ impl Device {
     pub fn counters(&self) -> Counters {
         match self {
             Self::Cpu(host) | Self::Reference(host) => host.counters(),
+            Self::Gpu(gpu) => gpu.counters(),
+        }
+    }
+
+    /// Hands recorded work to the queue without waiting for it. Only needed where the device would
+    /// idle otherwise, for the device submits on its own when enough has gathered.
+    pub fn flush(&self) {
+        if let Self::Gpu(gpu) = self {
+            gpu.flush();
+        }
+    }
+
+    /// Waits until everything asked for so far is done.
+    ///
+    /// # Errors
+    /// The first thing that the device reported.
+    pub fn sync(&self) -> Result<()> {
+        match self {
+            Self::Cpu(_) | Self::Reference(_) => Ok(()),
+            Self::Gpu(gpu) => gpu.sync(),
+        }
+    }
+
+    /// How long a wait may go on without any progress before it is an error; 60 seconds at first.
+    pub fn set_time_limit(&self, limit: Duration) {
+        if let Self::Gpu(gpu) = self {
+            gpu.set_time_limit(limit);
         }
     }
 }
@@ -96,6 +143,7 @@ impl PartialEq for Device {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Cpu(_), Self::Cpu(_)) | (Self::Reference(_), Self::Reference(_)) => true,
+            (Self::Gpu(a), Self::Gpu(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }

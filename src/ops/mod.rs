@@ -91,6 +91,11 @@ pub fn apply(op: impl Op, x: &[&Tensor]) -> Tensor {
             Device::Cpu(host) | Device::Reference(host) => {
                 twin::run(op.as_ref(), x, shape, &device, host)
             }
+            Device::Gpu(gpu) => {
+                let y = Tensor::empty(shape, op.dtype(&device), &device);
+                op.launch(x, &y).iter().for_each(|launch| gpu.launch(launch));
+                y
+            }
         }
     };
     y.with_node(node)

@@ -247,13 +247,12 @@ impl Op for Movement {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let strides = x[0].shape().strides();
+        let paths = Path::merged(&self.axes, x[0].shape());
         let mut launch = Launch::new(kernel!("movement")).bind("x", x[0]).bind("y", y);
         for k in 0..MAX_RANK {
             // Leading axes of size 1 fill up to the kernel's rank.
-            let axis = (k + self.axes.len()).checked_sub(MAX_RANK).map(|k| self.axes[k]);
-            let axis = axis.unwrap_or(Axis::repeat(1));
-            let (n, stride) = axis.source.map_or((1, 0), |s| (x[0].shape()[s], strides[s]));
+            let path = (k + paths.len()).checked_sub(MAX_RANK).map(|k| paths[k]);
+            let Path { axis, n, stride } = path.unwrap_or(Path::NOWHERE);
             launch = launch
                 .param(format!("size{k}"), axis.size)
                 .param(format!("n{k}"), Axis::bounded(n as i64))
@@ -262,7 +261,8 @@ impl Op for Movement {
                 .param(format!("step{k}"), Axis::bounded(axis.step))
                 .param(format!("dilation{k}"), Axis::bounded(axis.dilation));
         }
-        vec![launch.param("len", y.numel()).elements(y.numel(), 256)]
+        let launch = launch.param("rank", paths.len()).param("len", y.numel());
+        vec![launch.elements(y.numel(), 256)]
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
@@ -293,6 +293,54 @@ impl Op for Movement {
             return vec![Some(g)];
         }
         vec![Some(g.moved(self.name, axes))]
+    }
+}
+
+/// An axis of the output over an axis of the input of size `n`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Path {
+    axis: Axis,
+    n: usize,
+    stride: usize,
+}
+
+impl Path {
+    const NOWHERE: Self = Self {
+        axis: Axis { size: 1, source: None, start: 0, step: 0, dilation: 1 },
+        n: 1,
+        stride: 0,
+    };
+
+    /// The paths of all axes, neighbours joined where one index can serve both: fewer divisions.
+    fn merged(axes: &[Axis], x: &Shape) -> Vec<Self> {
+        let strides = x.strides();
+        let path = |axis: &Axis| {
+            let (n, stride) = axis.source.map_or((1, 0), |s| (x[s], strides[s]));
+            Self { axis: *axis, n, stride }
+        };
+        let mut merged: Vec<Self> = Vec::new();
+        for path in axes.iter().map(path) {
+            match merged.last_mut().and_then(|outer| outer.join(path)) {
+                Some(joined) => *merged.last_mut().expect("joined with it") = joined,
+                None => merged.push(path),
+            }
+        }
+        merged
+    }
+
+    fn join(&self, inner: Self) -> Option<Self> {
+        let (a, b) = (self.axis, inner.axis);
+        if a.source.is_none() && b.source.is_none() {
+            return Some(Self { axis: Axis::repeat(a.size * b.size), ..inner });
+        }
+        // Whole rows of the input, from any row on.
+        let is_whole = b.source.is_some() && b == Axis::whole(inner.n, b.source?);
+        let is_plain = a.source.is_some() && (a.step, a.dilation) == (1, 1);
+        if !(is_whole && is_plain && self.stride == inner.n * inner.stride) {
+            return None;
+        }
+        let axis = Axis { size: a.size * b.size, start: a.start * inner.n as i64, ..b };
+        Some(Self { axis, n: self.n * inner.n, stride: inner.stride })
     }
 }
 

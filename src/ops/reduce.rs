@@ -163,24 +163,23 @@ impl Op for Reduce {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let runs = Runs::new(x[0].shape(), &self.axes);
-        let (name, wide) = match self.kind {
-            Kind::Sum => (kernel!("reduce/sum"), 64),
-            Kind::Max => (kernel!("reduce/max"), 64),
-            Kind::Argmax => (kernel!("reduce/argmax"), usize::MAX),
-        };
-        // A short sum is one invocation's loop; a long one a workgroup's.
-        let lanes = if runs.len() >= wide { 64 } else { 1 };
-        let mut launch = Launch::new(name).bind("x", x[0]).bind("y", y);
-        for (k, (size, stride)) in runs.kept_padded().into_iter().enumerate() {
-            launch =
-                launch.param(format!("kept{k}"), size).param(format!("kept_stride{k}"), stride);
+        let mut runs = Runs::new(x[0].shape(), &self.axes);
+        let mut from = x[0].detach();
+        let mut launches = Vec::new();
+        // Partial results [parts, outputs] are reduced again until one part is left.
+        loop {
+            let plan = Plan::new(self.kind, &runs, y.numel());
+            let to = match plan.parts {
+                1 => y.detach(),
+                parts => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
+            };
+            launches.push(self.stage(&runs, plan, &from, &to));
+            if plan.parts == 1 {
+                return launches;
+            }
+            runs = Runs::new(to.shape(), &[0]);
+            from = to;
         }
-        for (k, (size, stride)) in runs.summed_padded().into_iter().enumerate() {
-            launch = launch.param(format!("size{k}"), size).param(format!("stride{k}"), stride);
-        }
-        let launch = launch.param("len", y.numel()).param("lanes", lanes);
-        vec![launch.elements(y.numel() * lanes, 64).flops(x[0].numel())]
     }
 
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
@@ -195,6 +194,11 @@ impl Op for Reduce {
             Kind::Argmax => vec![None],
         }
     }
+}
+
+/// The launches that write the sum of x over `axes` to y, for operations that sum in parts.
+pub(super) fn sum_into(x: &Tensor, axes: &[usize], y: &Tensor) -> Vec<Launch> {
+    Reduce { kind: Kind::Sum, axes: axes.to_vec() }.launch(&[x], y)
 }
 
 /// The axes of a reduction, neighbours of one kind merged: (size, stride) of the kept ones and of
@@ -230,15 +234,7 @@ impl Runs {
         self.summed.iter().map(|a| a.0).product()
     }
 
-    /// Three kept axes at most remain of rank 6, the missing ones of size 1.
-    fn kept_padded(&self) -> [(usize, usize); 3] {
-        Self::padded(&self.kept)
-    }
-
-    fn summed_padded(&self) -> [(usize, usize); 3] {
-        Self::padded(&self.summed)
-    }
-
+    /// Three axes of a kind at most remain of rank 6, the missing ones of size 1.
     fn padded(axes: &[(usize, usize)]) -> [(usize, usize); 3] {
         assert!(axes.len() <= 3, "a reduction over more than six axes");
         let mut padded = [(1, 0); 3];
@@ -256,7 +252,65 @@ impl Runs {
     }
 }
 
+/// How a reduction is spread over a GPU.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Invocations that share one part: 1, or a workgroup's.
+    lanes: usize,
+    /// Parts that each output's elements are cut into.
+    parts: usize,
+    /// Elements of a part.
+    run: usize,
+}
+
+impl Plan {
+    const WORKGROUP: usize = 64;
+    /// Invocations that keep a large GPU busy.
+    const BUSY: usize = 32 * 1024;
+
+    fn new(kind: Kind, runs: &Runs, outputs: usize) -> Self {
+        let total = runs.len();
+        if kind == Kind::Argmax {
+            return Self { lanes: 1, parts: 1, run: total };
+        }
+        // Neighbouring invocations read neighbouring elements: those of one output where these are
+        // neighbours, else those of neighbouring outputs.
+        let is_wide = total >= 32 && (runs.inner == 1 || outputs < 16);
+        let lanes = if is_wide { Self::WORKGROUP } else { 1 };
+        // A loop longer than 256 would cost accuracy, too.
+        let steps = if outputs * lanes >= Self::BUSY { 256 } else { 32 };
+        let parts = total.div_ceil(lanes * steps);
+        Self { lanes, parts, run: total.div_ceil(parts) }
+    }
+}
+
 impl Reduce {
+    fn stage(&self, runs: &Runs, plan: Plan, x: &Tensor, y: &Tensor) -> Launch {
+        let Plan { lanes, parts, run } = plan;
+        let mut launch = Launch::new(match self.kind {
+            Kind::Sum => kernel!("reduce/sum"),
+            Kind::Max => kernel!("reduce/max"),
+            Kind::Argmax => kernel!("reduce/argmax"),
+        });
+        launch = launch.param("outputs", y.numel() / parts);
+        if self.kind != Kind::Argmax {
+            launch = launch.param("parts", parts).param("run", run).param("lanes", lanes);
+        }
+        for (k, (size, stride)) in Runs::padded(&runs.kept).into_iter().enumerate() {
+            launch =
+                launch.param(format!("kept{k}"), size).param(format!("kept_stride{k}"), stride);
+        }
+        for (k, (size, stride)) in Runs::padded(&runs.summed).into_iter().enumerate() {
+            launch = launch.param(format!("size{k}"), size).param(format!("stride{k}"), stride);
+        }
+        launch
+            .param("total", runs.len())
+            .bind("x", x)
+            .bind("y", y)
+            .elements(y.numel() * lanes, Plan::WORKGROUP)
+            .flops(x.numel())
+    }
+
     fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {
         let runs = Runs::new(x.shape, &self.axes);
         let x = T::of(&x);

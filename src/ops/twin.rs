@@ -144,7 +144,9 @@ pub(super) fn run(
 }
 
 fn slice(x: &Tensor) -> Slice<'_> {
-    let Buffer::Host(buffer) = &x.storage().buffer;
+    let Buffer::Host(buffer) = &x.storage().buffer else {
+        unreachable!("a tensor of a host device lives there")
+    };
     let range = x.storage().offset..x.storage().offset + x.numel();
     let data = match &buffer.data {
         HostData::F32(v) => Data::F32(&v[range]),

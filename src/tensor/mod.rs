@@ -5,16 +5,18 @@
 //! tensors is in [`crate::ops`]; operators are in `arith.rs`.
 
 mod arith;
+mod read;
 mod shape;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use read::Pending;
 pub use shape::Shape;
 
 use crate::Result;
 use crate::autograd::Node;
-use crate::device::{Device, Dtype, HostBuffer, HostData};
+use crate::device::{Device, Dtype, GpuBuffer, HostBuffer, HostData};
 
 /// A tensor. Cloning copies the handle, not the numbers.
 #[derive(Clone)]
@@ -41,6 +43,7 @@ pub(crate) struct Storage {
 #[derive(Clone)]
 pub(crate) enum Buffer {
     Host(Arc<HostBuffer>),
+    Gpu(Arc<GpuBuffer>),
 }
 
 impl Tensor {
@@ -59,6 +62,7 @@ impl Tensor {
                 let wide = values.iter().map(|&v| f64::from(v)).collect();
                 Self::from_host(HostData::F64(wide), shape, device)
             }
+            Device::Gpu(gpu) => Self::whole(shape, Dtype::F32, device, gpu.upload(values)),
         }
     }
 
@@ -75,6 +79,7 @@ impl Tensor {
             Device::Cpu(_) | Device::Reference(_) => {
                 Self::from_host(HostData::I32(values.to_vec()), shape, device)
             }
+            Device::Gpu(gpu) => Self::whole(shape, Dtype::I32, device, gpu.upload(values)),
         }
     }
 
@@ -88,15 +93,28 @@ impl Tensor {
         Self::scalar(value, device).expand(shape)
     }
 
+    /// A tensor on a GPU whose numbers the caller's launches write.
+    pub(crate) fn empty(shape: impl Into<Shape>, dtype: Dtype, device: &Device) -> Self {
+        let shape = shape.into();
+        let Device::Gpu(gpu) = device else { unreachable!("host tensors come from their twins") };
+        let buffer = gpu.alloc(shape.numel() as u64 * dtype.bytes());
+        Self::whole(shape, dtype, device, buffer)
+    }
+
+    fn whole(shape: Shape, dtype: Dtype, device: &Device, buffer: Buffer) -> Self {
+        Self::new(shape, dtype, device, Storage { buffer, offset: 0 })
+    }
+
     fn from_host(data: HostData, shape: Shape, device: &Device) -> Self {
-        let (Device::Cpu(host) | Device::Reference(host)) = device;
+        let (Device::Cpu(host) | Device::Reference(host)) = device else {
+            unreachable!("host data on a GPU")
+        };
         let dtype = match data {
             HostData::F32(_) => Dtype::F32,
             HostData::F64(_) => Dtype::F64,
             HostData::I32(_) => Dtype::I32,
         };
-        let buffer = Buffer::Host(Arc::new(host.adopt(data)));
-        Self::new(shape, dtype, device, Storage { buffer, offset: 0 })
+        Self::whole(shape, dtype, device, Buffer::Host(Arc::new(host.adopt(data))))
     }
 
     pub(crate) fn new(shape: Shape, dtype: Dtype, device: &Device, storage: Storage) -> Self {
@@ -167,74 +185,6 @@ impl Tensor {
         self.node.is_some()
     }
 
-    /// The numbers, rounded to f32. Waits for the device.
-    ///
-    /// # Errors
-    /// What the device reported about this or an earlier operation.
-    ///
-    /// # Panics
-    /// When the tensor holds indices.
-    pub fn to_vec(&self) -> Result<Vec<f32>> {
-        assert_ne!(self.dtype(), Dtype::I32, "to_vec of indices; use to_indices");
-        let range = self.range();
-        match (&self.storage().buffer, self.device()) {
-            (Buffer::Host(buffer), Device::Cpu(host) | Device::Reference(host)) => {
-                host.count_read(self.dtype().bytes() * self.numel() as u64);
-                Ok(match &buffer.data {
-                    HostData::F32(v) => v[range].to_vec(),
-                    HostData::F64(v) => v[range].iter().map(|&x| x as f32).collect(),
-                    HostData::I32(_) => unreachable!("checked above"),
-                })
-            }
-        }
-    }
-
-    /// The numbers in f64 (exact on every device). Waits for the device.
-    ///
-    /// # Errors
-    /// As [`Tensor::to_vec`].
-    pub fn to_vec_f64(&self) -> Result<Vec<f64>> {
-        if let (Buffer::Host(buffer), Dtype::F64) = (&self.storage().buffer, self.dtype())
-            && let HostData::F64(v) = &buffer.data
-        {
-            return Ok(v[self.range()].to_vec());
-        }
-        if self.dtype() == Dtype::I32 {
-            return Ok(self.to_indices()?.into_iter().map(f64::from).collect());
-        }
-        Ok(self.to_vec()?.into_iter().map(f64::from).collect())
-    }
-
-    /// The indices or labels. Waits for the device.
-    ///
-    /// # Errors
-    /// As [`Tensor::to_vec`].
-    ///
-    /// # Panics
-    /// When the tensor holds real numbers.
-    pub fn to_indices(&self) -> Result<Vec<i32>> {
-        assert_eq!(self.dtype(), Dtype::I32, "to_indices of real numbers; use to_vec");
-        match &self.storage().buffer {
-            Buffer::Host(buffer) => match &buffer.data {
-                HostData::I32(v) => Ok(v[self.range()].to_vec()),
-                _ => unreachable!("checked above"),
-            },
-        }
-    }
-
-    /// The only number of a tensor with one element.
-    ///
-    /// # Errors
-    /// As [`Tensor::to_vec`].
-    ///
-    /// # Panics
-    /// When there are more.
-    #[track_caller]
-    pub fn item(&self) -> Result<f32> {
-        assert_eq!(self.numel(), 1, "item of a tensor of shape {:?}", self.shape());
-        Ok(self.to_vec()?[0])
-    }
-
     /// A copy on another device, off the tape.
     ///
     /// # Errors
@@ -255,6 +205,10 @@ impl Tensor {
             offset: self.storage().offset + offset,
         };
         Self::new(shape, self.dtype(), self.device(), storage)
+    }
+
+    pub(crate) fn byte_offset(&self) -> u64 {
+        self.storage().offset as u64 * self.dtype().bytes()
     }
 
     fn range(&self) -> std::ops::Range<usize> {

@@ -5,6 +5,7 @@
 //! pointwise operation, so the family is closed at any order. Numbers reach kernels as run-time
 //! scalars and sizes as strides, so that the number of pipelines depends on neither.
 
+mod codegen;
 mod eval;
 mod expr;
 mod layout;
@@ -19,6 +20,7 @@ pub use expr::{Binary, Expr, Unary};
 use self::layout::Layout;
 use self::program::Program;
 use super::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::device::{Kernel, Launch};
 use crate::tensor::{Shape, Tensor};
 
 /// Inputs of one expression: with the output and the parameters they fill the portable limit of
@@ -33,7 +35,9 @@ pub const MAX_INPUTS: usize = 7;
 #[track_caller]
 pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
     let used = Program::new(expr).inputs();
-    assert!(!used.is_empty(), "pointwise: an expression without inputs");
+    if used.is_empty() {
+        return constant(x, expr);
+    }
     let renumber: HashMap<usize, usize> = used.iter().enumerate().map(|(k, &i)| (i, k)).collect();
     let expr = expr.renumbered(&renumber);
     let x: Vec<&Tensor> = used.iter().map(|&k| x[k]).collect();
@@ -41,6 +45,31 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
         return x[0].clone();
     }
     apply(Pointwise { program: Program::new(&expr), expr }, &x)
+}
+
+/// What is left of `x * 0.0`: one number under the inputs' broadcast shape.
+#[track_caller]
+fn constant(x: &[&Tensor], expr: &Expr) -> Tensor {
+    let no_input = |_| unreachable!("an expression without inputs");
+    let value = eval::element(&Program::new(expr), no_input, &mut Vec::new());
+    let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+    Tensor::full(value as f32, broadcast(&shapes), x[0].device())
+}
+
+#[track_caller]
+fn broadcast(x: &[&Shape]) -> Shape {
+    x.iter().skip(1).fold(x[0].clone(), |y, x_k| {
+        y.broadcast(x_k).unwrap_or_else(|| panic!("pointwise: shapes {x:?} do not broadcast"))
+    })
+}
+
+/// The kernels that an expression becomes: for inputs that lie like the output, and for broadcast
+/// ones. For tools; [`pointwise`] chooses by itself.
+pub fn kernels(expr: &Expr) -> [Kernel; 2] {
+    let program = Program::new(expr);
+    let inputs = program.inputs().last().map_or(0, |k| k + 1);
+    [codegen::Form::Flat, codegen::Form::Strided]
+        .map(|form| codegen::kernel(&program, inputs, form))
 }
 
 struct Pointwise {
@@ -55,9 +84,7 @@ impl Op for Pointwise {
 
     fn shape(&self, x: &[&Shape]) -> Shape {
         assert!(x.len() <= MAX_INPUTS, "pointwise: {} inputs, {MAX_INPUTS} at most", x.len());
-        x.iter().skip(1).fold(x[0].clone(), |y, x_k| {
-            y.broadcast(x_k).unwrap_or_else(|| panic!("pointwise: shapes {x:?} do not broadcast"))
-        })
+        broadcast(x)
     }
 
     fn rows(&self, y: &Shape) -> usize {
@@ -73,6 +100,12 @@ impl Op for Pointwise {
         let x: Vec<&[f32]> = x.iter().map(Slice::f32).collect();
         eval::blocks(&self.program, &layout, &x, y);
         true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+        let layout = Layout::new(y.shape(), &shapes);
+        vec![codegen::launch(&self.program, &layout, x, y)]
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

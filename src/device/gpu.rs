@@ -1,0 +1,193 @@
+//! A GPU through wgpu: Vulkan, Metal or DX12.
+//!
+//! Operations are recorded in program order on one queue and nothing waits until numbers are read
+//! back; errors surface there too. The parts: [`super::adapter`] chooses, [`super::kernel`] checks
+//! texts, `pipeline` compiles and binds, `pool` keeps buffers, `record` records and submits,
+//! `governor` sizes the submits, `readback` waits.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::adapter::AdapterReport;
+use super::fault::Faults;
+use super::governor;
+use super::pipeline::Bound;
+use super::pool::{GpuBuffer, Pool, Use};
+use super::readback::Download;
+use super::record::{Dispatch, Patience, ReadBack, Recorder, Ticket};
+use super::tally::Tally;
+use super::{Counters, Launch};
+use crate::tensor::{Buffer, Tensor};
+use crate::{Error, Result};
+
+/// One opened adapter with its queue, pool and pipelines.
+pub struct Gpu {
+    report: AdapterReport,
+    limits: wgpu::Limits,
+    pub(super) device: wgpu::Device,
+    pub(super) faults: Faults,
+    pub(super) patience: Patience,
+    tally: Arc<Tally>,
+    pool: Arc<Pool>,
+    recorder: Mutex<Recorder>,
+}
+
+impl Gpu {
+    pub(super) fn open(adapter: &wgpu::Adapter, report: AdapterReport) -> Result<Arc<Self>> {
+        let request = adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("semgan"),
+            required_features: adapter.features() - wgpu::Features::all_experimental_mask(),
+            required_limits: adapter.limits(),
+            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            memory_hints: wgpu::MemoryHints::Performance,
+            trace: wgpu::Trace::Off,
+        });
+        let (device, queue) = pollster::block_on(request)
+            .map_err(|e| Error::Device { reason: format!("{}: {e}", report.name) })?;
+        let (tally, faults) = (Arc::<Tally>::default(), Faults::default());
+        let pool = Pool::new(&device, &tally);
+        capture(&device, &pool, &faults);
+        let is_software = report.is_software();
+        let recorder = Recorder::new(&device, queue, is_software, &pool, &tally, &faults);
+        Ok(Arc::new(Self {
+            report,
+            limits: device.limits(),
+            device,
+            faults,
+            patience: recorder.patience(),
+            tally,
+            pool,
+            recorder: Mutex::new(recorder),
+        }))
+    }
+
+    /// What adapter this is.
+    pub fn report(&self) -> &AdapterReport {
+        &self.report
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.tally.counters()
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) fn set_time_limit(&self, limit: Duration) {
+        self.patience.set_limit(limit);
+    }
+
+    fn recorder(&self) -> MutexGuard<'_, Recorder> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An uninitialised buffer for a tensor.
+    pub(crate) fn alloc(&self, bytes: u64) -> Buffer {
+        Buffer::Gpu(Arc::new(self.pool.take(Use::Tensor, bytes)))
+    }
+
+    /// A buffer with these numbers, there when the operations recorded next run.
+    pub(crate) fn upload<T: bytemuck::NoUninit>(&self, values: &[T]) -> Buffer {
+        let data = bytemuck::cast_slice(values);
+        let buffer = Arc::new(self.pool.take(Use::Tensor, data.len() as u64));
+        self.recorder().upload(data, &buffer);
+        Buffer::Gpu(buffer)
+    }
+
+    /// Records a launch.
+    ///
+    /// # Panics
+    /// When the launch does not fit its kernel or the device: a mistake in an operation.
+    pub(crate) fn launch(&self, launch: &Launch) {
+        let most = self.limits.max_compute_workgroups_per_dimension;
+        let (name, grid) = (&launch.kernel.name, launch.workgroups);
+        assert!(grid.iter().all(|n| (1..=most).contains(n)), "{name}: grid {grid:?}");
+        self.recorder().dispatch(&Dispatch {
+            kernel: &launch.kernel,
+            overrides: &launch.overrides,
+            params: &launch.params,
+            buffers: launch.buffers.iter().map(|(b, t)| self.bound(name, b, t)).collect(),
+            workgroups: grid,
+            cost: governor::cost(launch.flops, launch.bytes()),
+        });
+    }
+
+    fn bound<'a>(&self, kernel: &str, name: &'a str, tensor: &'a Tensor) -> Bound<'a> {
+        let offset = tensor.byte_offset();
+        // Up to a whole vec4, so that a kernel may read and write the last ones as such.
+        let bytes = (tensor.numel() as u64 * tensor.dtype().bytes()).next_multiple_of(16);
+        let grain = u64::from(self.limits.min_storage_buffer_offset_alignment);
+        assert_eq!(offset % grain, 0, "{kernel}: `{name}` starts between two {grain}-byte grains");
+        let most = self.limits.max_storage_buffer_binding_size;
+        assert!(
+            bytes <= most,
+            "{kernel}: `{name}` {:?} has {bytes} bytes, this device binds {most} at most",
+            tensor.shape()
+        );
+        Bound { name, buffer: buffer(tensor), offset, bytes, dtype: tensor.dtype() }
+    }
+
+    /// Hands recorded work to the queue.
+    pub(super) fn flush(&self) {
+        self.recorder().flush();
+    }
+
+    /// Starts to copy a tensor to the host.
+    pub(crate) fn download(self: &Arc<Self>, tensor: &Tensor) -> Download {
+        let bytes = tensor.numel() as u64 * tensor.dtype().bytes();
+        self.read(Some((buffer(tensor), tensor.byte_offset(), bytes)))
+    }
+
+    /// Waits until everything recorded so far has run.
+    pub(super) fn sync(self: &Arc<Self>) -> Result<()> {
+        self.read(None).wait::<u32>().map(|_| ())
+    }
+
+    fn read(self: &Arc<Self>, from: Option<(&GpuBuffer, u64, u64)>) -> Download {
+        let bytes = from.map_or(0, |(_, _, bytes)| bytes);
+        let staging = self.pool.take(Use::ReadBack, bytes + 4);
+        let ticket = self.recorder().submit(Some(&ReadBack { from, staging: &staging }));
+        Download::new(self, staging, bytes, ticket)
+    }
+
+    /// Waits for a submit.
+    pub(super) fn wait(&self, ticket: &Ticket) -> Result<()> {
+        let waited = self.patience.wait(&ticket.index);
+        self.recorder().retire(true);
+        waited
+    }
+}
+
+fn buffer(tensor: &Tensor) -> &GpuBuffer {
+    match &tensor.storage().buffer {
+        Buffer::Gpu(buffer) => buffer,
+        Buffer::Host(_) => unreachable!("a tensor of a GPU lives on it"),
+    }
+}
+
+/// Keeps the first error of the driver instead of panicking with it.
+fn capture(device: &wgpu::Device, pool: &Arc<Pool>, faults: &Faults) {
+    let (out_of_memory, kept) = (pool.out_of_memory(faults), faults.clone());
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| match error {
+        wgpu::Error::OutOfMemory { .. } => out_of_memory(),
+        other => kept.device(other.to_string()),
+    }));
+    let kept = faults.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        // Dropping the last handle destroys the device, which is no fault.
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            kept.device(format!(
+                "the device was lost ({message}): the driver was reset or the GPU removed; start \
+                 again, with a smaller --batch if a watchdog did it"
+            ));
+        }
+    });
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({}, {})", self.report.name, self.report.backend)
+    }
+}

@@ -1,0 +1,147 @@
+//! Buffers on a GPU: one wgpu buffer per tensor, kept for the next tensor of its size class.
+//!
+//! A buffer goes back the moment its last handle is dropped, although recorded work may still read
+//! it: whoever gets it next is recorded later on the same queue, so the old readers come first.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::fault::{Fault, Faults};
+use super::tally::Tally;
+
+/// What a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Use {
+    Tensor,
+    ReadBack,
+}
+
+impl Use {
+    fn flags(self) -> wgpu::BufferUsages {
+        use wgpu::BufferUsages as U;
+        match self {
+            Self::Tensor => U::STORAGE | U::COPY_SRC | U::COPY_DST,
+            Self::ReadBack => U::MAP_READ | U::COPY_DST,
+        }
+    }
+}
+
+/// Smallest buffer; classes are multiples of it, which is also the offset that every adapter allows.
+const GRAIN: u64 = 256;
+
+/// Bytes of the class that a request falls into: four classes per power of two, so that at most a
+/// fifth of a large buffer is unused.
+fn class(bytes: u64) -> u64 {
+    let step = (bytes.max(1).next_power_of_two() / 8).max(GRAIN);
+    bytes.max(1).next_multiple_of(step)
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    device: wgpu::Device,
+    max_bytes: u64,
+    free: Mutex<HashMap<(Use, u64), Vec<(u64, wgpu::Buffer)>>>,
+    made: AtomicU64,
+    requested: Arc<AtomicU64>,
+    tally: Arc<Tally>,
+}
+
+impl Pool {
+    pub(super) fn new(device: &wgpu::Device, tally: &Arc<Tally>) -> Arc<Self> {
+        Arc::new(Self {
+            device: device.clone(),
+            max_bytes: device.limits().max_buffer_size,
+            free: Mutex::default(),
+            made: AtomicU64::new(0),
+            requested: Arc::default(),
+            tally: tally.clone(),
+        })
+    }
+
+    /// Turns the driver's out-of-memory report into a fault that says how much was asked for.
+    pub(super) fn out_of_memory(
+        self: &Arc<Self>,
+        faults: &Faults,
+    ) -> impl Fn() + Send + Sync + use<> {
+        let (requested, tally, faults) =
+            (self.requested.clone(), self.tally.clone(), faults.clone());
+        move || {
+            faults.record(Fault::Memory {
+                requested_bytes: requested.load(Ordering::Relaxed),
+                used_bytes: tally.used_bytes(),
+            });
+        }
+    }
+
+    /// A buffer of at least `bytes`, whose contents are whatever its last owner left.
+    ///
+    /// # Panics
+    /// When no buffer of this device can be that large.
+    pub(super) fn take(self: &Arc<Self>, usage: Use, bytes: u64) -> GpuBuffer {
+        assert!(
+            bytes <= self.max_bytes,
+            "a tensor of {bytes} bytes on a device whose buffers hold {} at most",
+            self.max_bytes
+        );
+        let bytes = class(bytes).min(self.max_bytes);
+        let reused = self.lock().get_mut(&(usage, bytes)).and_then(Vec::pop);
+        let (id, raw) = reused.unwrap_or_else(|| self.make(usage, bytes));
+        if usage == Use::Tensor {
+            self.tally.hold(bytes);
+        }
+        GpuBuffer { raw, id, bytes, usage, pool: self.clone() }
+    }
+
+    fn make(&self, usage: Use, bytes: u64) -> (u64, wgpu::Buffer) {
+        self.requested.store(bytes, Ordering::Relaxed);
+        self.tally.allocated(bytes);
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(if usage == Use::Tensor { "tensor" } else { "read-back" }),
+            size: bytes,
+            usage: usage.flags(),
+            mapped_at_creation: false,
+        });
+        (self.made.fetch_add(1, Ordering::Relaxed), raw)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Use, u64), Vec<(u64, wgpu::Buffer)>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A buffer that returns to its pool when dropped.
+#[derive(Debug)]
+pub(crate) struct GpuBuffer {
+    pub(super) raw: wgpu::Buffer,
+    /// Tells buffers apart in the cache of bind groups.
+    pub(super) id: u64,
+    bytes: u64,
+    usage: Use,
+    pool: Arc<Pool>,
+}
+
+impl Drop for GpuBuffer {
+    fn drop(&mut self) {
+        if self.usage == Use::Tensor {
+            self.pool.tally.release(self.bytes);
+        }
+        let kept = (self.id, self.raw.clone());
+        self.pool.lock().entry((self.usage, self.bytes)).or_default().push(kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::class;
+
+    #[test]
+    fn classes_hold_their_requests_in_whole_grains_and_waste_little() {
+        for bytes in (0..5000).chain([1 << 20, (1 << 20) + 1, 3_000_001, 134_217_729]) {
+            let held = class(bytes);
+            assert!(held >= bytes.max(1) && held % 256 == 0, "{bytes} in {held}");
+            assert!(held <= 256 || held - bytes <= (bytes / 4).max(256), "{bytes} in {held}");
+            assert_eq!(class(held), held);
+        }
+    }
+}
