@@ -1,5 +1,5 @@
 //! Times the heavy operations at the shapes of a 32 x 32 SariGAN at batch 16, and a few others:
-//! `cargo bench --bench kernels -- [cpu] [part of a row's name]`.
+//! `cargo bench --bench kernels -- [device] [part of a row's name]`.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -31,7 +31,8 @@ impl Bench {
         let start = Instant::now();
         for round in 0.. {
             let before = Instant::now();
-            wait(&call());
+            call();
+            self.device.sync().expect("the device failed");
             best = best.min(before.elapsed());
             if round > 2 && start.elapsed() > Duration::from_millis(400) {
                 break;
@@ -113,20 +114,11 @@ impl Bench {
     }
 }
 
-/// Waits until a result is there.
-fn wait(y: &Tensor) {
-    if y.device().kind() == "gpu" {
-        let first = y.reshape([y.numel()]).narrow(0, 0, 1);
-        first.to_vec().expect("the device failed");
-    }
-}
-
 fn main() {
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let device = match args.next().as_deref() {
-        None | Some("cpu") => Device::cpu(),
-        Some(other) => panic!("no device {other}"),
-    };
+    let name = args.next().unwrap_or_else(|| "cpu".into());
+    let (device, why) = Device::select(&name).expect("a device");
+    println!("{why}");
     let bench = Bench { device, wanted: args.next() };
     bench.products();
     bench.convs();

@@ -31,7 +31,7 @@ pub struct Mismatch {
 }
 
 /// Compares element by element; numbers that are not finite never pass.
-pub fn compare(got: &[f64], want: &[f64], rtol: f64, atol: f64) -> Option<Mismatch> {
+pub(super) fn compare(got: &[f64], want: &[f64], rtol: f64, atol: f64) -> Option<Mismatch> {
     let outside = |(index, (&got, &want)): (usize, (&f64, &f64))| {
         let limit = atol + rtol * want.abs();
         let passes = (got - want).abs() <= limit;

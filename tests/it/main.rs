@@ -1,6 +1,8 @@
 //! Integration tests: one binary, so that everything links once.
 
 mod autograd;
-mod ops_heavy;
 mod common;
+mod device;
 mod kernels;
+mod ops_heavy;
+mod shaders;

@@ -6,6 +6,8 @@ use semgan::ops::conv::Conv2d;
 use semgan::ops::resample::upfirdn2d::Upfirdn2d;
 use semgan::{Device, Tensor};
 
+use crate::common;
+
 type F = Box<dyn Fn(&[Tensor]) -> Tensor + Send + Sync>;
 
 /// An operation of two inputs at one choice of shapes and attributes.
@@ -230,6 +232,12 @@ fn compare(case: &Case, device: &Device) {
 #[test]
 fn native_forms_agree_with_the_twins() {
     cases(false).iter().for_each(|case| compare(case, &Device::cpu()));
+}
+
+#[test]
+fn kernels_agree_with_the_twins() {
+    let Some(device) = common::gpu() else { return };
+    cases(false).iter().for_each(|case| compare(case, &device));
 }
 
 #[test]

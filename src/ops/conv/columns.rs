@@ -17,7 +17,9 @@ const PIECE: usize = 192 * 1024;
 /// Positions of a piece: enough to fill the product's registers, not more than pay.
 const PIECE_POSITIONS: Range<usize> = 48..384;
 /// Channels of the input whose weight gradient one task computes.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
+/// Fewest positions that are worth a partial sum.
+const PART: usize = 512;
 
 /// What each tap brings to each position: input `position * stride + tap`.
 pub(super) struct Columns<'a> {
@@ -109,8 +111,9 @@ impl<'a> Columns<'a> {
         let block = BLOCK.min(self.channels);
         let blocks = self.channels.div_ceil(block);
         let pieces = self.pieces(block * self.taps.len());
-        // Partial sums over fixed runs of pieces, added in order: eight tasks at least.
-        let parts = 8usize.div_ceil(blocks * self.groups).min(pieces.len());
+        // Partial sums over fixed runs of pieces, added in order, so that there are eight tasks.
+        let most = (self.samples * self.area() / PART).clamp(1, pieces.len());
+        let parts = 8usize.div_ceil(blocks * self.groups).min(most);
         let mut partial = vec![0.0; parts * y.len()];
         let sums = Shared::new(&mut partial);
         let work = y.len() * self.samples * self.area();
@@ -195,6 +198,9 @@ impl<'a> Columns<'a> {
     fn gather(&self, x: &[f32], tap: &[isize; 2], start: usize, mut y: &mut [f32]) {
         let ([height, width], [sy, sx]) = (self.size, self.stride);
         let valid = inside(sx, tap[1], self.positions[1], width);
+        if self.stride == [1, 1] && self.positions[1] == width {
+            return self.shift(x, tap, valid, start, y);
+        }
         for (row, cols) in self.runs(start, y.len()) {
             let y = y.split_off_mut(..cols.len()).expect("as long as the runs");
             let iy = (row * sy) as isize + tap[0];
@@ -213,6 +219,28 @@ impl<'a> Columns<'a> {
                 1 => y[left..right].copy_from_slice(&x[..right - left]),
                 _ => y[left..right].iter_mut().zip(x.iter().step_by(sx)).for_each(|(y, x)| *y = *x),
             }
+        }
+    }
+
+    /// [`Columns::gather`] where positions lie as inputs do: one copy, then zeros into the columns
+    /// that wrapped around.
+    fn shift(&self, x: &[f32], tap: &[isize; 2], valid: Range<usize>, start: usize, y: &mut [f32]) {
+        let [height, width] = self.size;
+        let rows = inside(1, tap[0], self.positions[0], height);
+        let offset = tap[0] * width as isize + tap[1];
+        let clip = |p: isize| p.clamp(start as isize, (start + y.len()) as isize) as usize - start;
+        let from = clip((-offset).max((rows.start * width) as isize));
+        let to = clip((x.len() as isize - offset).min((rows.end * width) as isize)).max(from);
+        y[..from].fill(0.0);
+        y[to..].fill(0.0);
+        if from == to {
+            return;
+        }
+        let first = (start + from).strict_add_signed(offset);
+        y[from..to].copy_from_slice(&x[first..][..to - from]);
+        for col in (0..valid.start).chain(valid.end..width) {
+            let first = (col + width - start % width) % width;
+            y.iter_mut().skip(first).step_by(width).for_each(|y| *y = 0.0);
         }
     }
 
@@ -275,10 +303,14 @@ impl<'a> Columns<'a> {
                 }
             });
         }
+        // Eight rows at a time, so that whole cache lines are read.
         for (y, sum) in y.chunks_exact_mut(fan * outputs).zip(sum.chunks_exact(fan * outputs)) {
-            for (o, y) in y.chunks_exact_mut(fan).enumerate() {
-                y.iter_mut().zip(sum[o..].iter().step_by(outputs)).for_each(|(y, sum)| *y = *sum);
-            }
+            y.par_chunks_mut(8 * fan).enumerate().for_each(|(block, y)| {
+                for (k, sum) in sum.chunks_exact(outputs).enumerate() {
+                    let sums = &sum[8 * block..];
+                    y.iter_mut().skip(k).step_by(fan).zip(sums).for_each(|(y, sum)| *y = *sum);
+                }
+            });
         }
     }
 }

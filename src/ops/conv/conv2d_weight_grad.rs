@@ -7,6 +7,7 @@ use super::conv_transpose2d::ConvTranspose2d;
 use super::{Conv2d, inside};
 use crate::device::Launch;
 use crate::kernel;
+use crate::ops::reduce;
 use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -21,6 +22,9 @@ impl Tensor {
         apply(Conv2dWeightGrad { conv: *conv, kernel }, &[self, g])
     }
 }
+
+/// Kernel invocations that fill a device.
+const INVOCATIONS: usize = 16 * 1024;
 
 /// From x and g to the shape of the weight.
 pub(super) struct Conv2dWeightGrad {
@@ -56,12 +60,25 @@ impl Op for Conv2dWeightGrad {
         let [o, c, kh, kw] = y.shape()[..] else { unreachable!("checked by shape") };
         let groups = self.conv.groups;
         let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
+        // Enough parts to fill a device, each of 64 positions at least.
+        let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
+        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64)).min(lines);
+        let run = lines.div_ceil(parts);
+        let parts = lines.div_ceil(run);
+        let partial = match parts {
+            1 => y.detach(),
+            _ => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
+        };
         let launch = Launch::new(kernel!("conv/conv2d_weight_grad"))
             .bind("x", x[0])
             .bind("g", x[1])
-            .bind("y", y)
-            .elements(tiles, 64);
-        vec![self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape())]
+            .bind("y", &partial)
+            .param("parts", parts)
+            .param("run", run)
+            .elements(parts * tiles, 64);
+        let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
+        let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
+        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, u: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

@@ -125,11 +125,16 @@ impl ConvTranspose2d {
         if taps.is_empty() {
             return gathered;
         }
-        gathered.par_chunks_mut(from * taps.len()).enumerate().for_each(|(row, line)| {
-            let (group, o) = (row / to, row % to);
-            for (c, line) in line.chunks_exact_mut(taps.len()).enumerate() {
-                let w = &w[((group * from + c) * to + o) * area..][..area];
-                line.iter_mut().zip(taps).for_each(|(to, &tap)| *to = w[tap]);
+        // Eight rows at a time, so that whole cache lines are read.
+        let row_len = from * taps.len();
+        gathered.par_chunks_mut(8 * row_len).enumerate().for_each(|(block, rows)| {
+            for c in 0..from {
+                for (k, row) in rows.chunks_exact_mut(row_len).enumerate() {
+                    let (group, o) = ((8 * block + k) / to, (8 * block + k) % to);
+                    let w = &w[((group * from + c) * to + o) * area..][..area];
+                    let row = row[c * taps.len()..].iter_mut();
+                    row.zip(taps).for_each(|(to, &tap)| *to = w[tap]);
+                }
             }
         });
         gathered

@@ -35,7 +35,9 @@ pub const MAX_INPUTS: usize = 7;
 #[track_caller]
 pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
     let used = Program::new(expr).inputs();
-    assert!(!used.is_empty(), "pointwise: an expression without inputs");
+    if used.is_empty() {
+        return constant(x, expr);
+    }
     let renumber: HashMap<usize, usize> = used.iter().enumerate().map(|(k, &i)| (i, k)).collect();
     let expr = expr.renumbered(&renumber);
     let x: Vec<&Tensor> = used.iter().map(|&k| x[k]).collect();
@@ -43,6 +45,22 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
         return x[0].clone();
     }
     apply(Pointwise { program: Program::new(&expr), expr }, &x)
+}
+
+/// What is left of `x * 0.0`: one number under the inputs' broadcast shape.
+#[track_caller]
+fn constant(x: &[&Tensor], expr: &Expr) -> Tensor {
+    let no_input = |_| unreachable!("an expression without inputs");
+    let value = eval::element(&Program::new(expr), no_input, &mut Vec::new());
+    let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+    Tensor::full(value as f32, broadcast(&shapes), x[0].device())
+}
+
+#[track_caller]
+fn broadcast(x: &[&Shape]) -> Shape {
+    x.iter().skip(1).fold(x[0].clone(), |y, x_k| {
+        y.broadcast(x_k).unwrap_or_else(|| panic!("pointwise: shapes {x:?} do not broadcast"))
+    })
 }
 
 /// The kernels that an expression becomes: for inputs that lie like the output, and for broadcast
@@ -66,9 +84,7 @@ impl Op for Pointwise {
 
     fn shape(&self, x: &[&Shape]) -> Shape {
         assert!(x.len() <= MAX_INPUTS, "pointwise: {} inputs, {MAX_INPUTS} at most", x.len());
-        x.iter().skip(1).fold(x[0].clone(), |y, x_k| {
-            y.broadcast(x_k).unwrap_or_else(|| panic!("pointwise: shapes {x:?} do not broadcast"))
-        })
+        broadcast(x)
     }
 
     fn rows(&self, y: &Shape) -> usize {

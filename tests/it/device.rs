@@ -1,0 +1,233 @@
+//! The GPU device itself: recording, pooling, waiting, failing.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use semgan::autograd::grad;
+use semgan::device::{Counters, Kernel, Launch, adapters};
+use semgan::ops::{Op, Slice, SliceMut, apply};
+use semgan::{Device, Error, Shape, Tensor};
+
+use crate::common::{gpu, own_gpu, tensor};
+
+/// An operation that runs a given text.
+struct Custom(&'static str);
+
+impl Op for Custom {
+    fn name(&self) -> &'static str {
+        "custom"
+    }
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        x[0].clone()
+    }
+    fn twin(&self, _x: &[Slice], _y: SliceMut, _rows: Range<usize>) {
+        unreachable!("for the GPU only")
+    }
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let kernel = Kernel { name: "custom".into(), source: self.0.into() };
+        vec![Launch::new(kernel).param("rounds", 1_usize << 30).bind("x", x[0]).bind("y", y)]
+    }
+    fn vjp(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+}
+
+/// Takes a few seconds on anything.
+const SLOW: &str = "
+struct Params { rounds: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1)
+fn main() {
+    var v = x[0];
+    for (var k = 0u; k < params.rounds; k += 1u) {
+        v = sqrt(v + f32(k & 7u));
+    }
+    y[0] = v;
+}";
+
+/// A small training step: all families, recorded and differentiated.
+fn step(x: &Tensor) -> Tensor {
+    let x = x.tracked();
+    let h = (x.permute(&[1, 0]) * 0.7).tanh();
+    let y = Tensor::cat(&[&h, &h.square()], 1).softplus();
+    let loss = (&y - y.mean(&[1], true)).square().sum_all();
+    grad(&[&loss], &[None], &[&x], true)[0].clone().expect("depends on x")
+}
+
+fn numbers(t: &Tensor) -> Vec<u32> {
+    t.to_vec().expect("read").into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn two_runs_are_equal_to_the_bit() {
+    let Some(gpu) = gpu() else { return };
+    let run = || numbers(&step(&tensor(&[129, 65], 1, &gpu)));
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn results_do_not_depend_on_where_submits_fall() {
+    let Some(gpu) = own_gpu() else { return };
+    let chain = |flush: bool| {
+        (0..50).fold(tensor(&[33, 65], 1, &gpu), |x, _| {
+            if flush {
+                gpu.flush();
+            }
+            step(&x) * 0.1 + &x
+        })
+    };
+    assert_eq!(numbers(&chain(false)), numbers(&chain(true)));
+}
+
+#[test]
+fn a_repeated_step_makes_nothing_new() {
+    let Some(gpu) = own_gpu() else { return };
+    let x = tensor(&[64, 96], 1, &gpu);
+    let run = || {
+        let before = gpu.counters();
+        numbers(&step(&x));
+        (before, gpu.counters())
+    };
+    let (_, after_first) = run();
+    (0..3).for_each(|_| drop(run()));
+    let (before, after) = run();
+    assert_eq!(after.pipelines, after_first.pipelines);
+    assert_eq!(after.bytes_allocated, before.bytes_allocated);
+    assert_eq!(after.peak_bytes, before.peak_bytes);
+    assert_eq!(after.bytes_read_back - before.bytes_read_back, 4 * 64 * 96);
+    assert!(after.dispatches > before.dispatches && after.submits == before.submits + 1);
+}
+
+#[test]
+fn pipelines_do_not_depend_on_sizes() {
+    let Some(gpu) = own_gpu() else { return };
+    numbers(&step(&tensor(&[64, 96], 1, &gpu)));
+    let before = gpu.counters().pipelines;
+    numbers(&step(&tensor(&[128, 35], 1, &gpu)));
+    assert_eq!(gpu.counters().pipelines, before);
+}
+
+#[test]
+fn an_upload_does_not_overtake_the_readers_of_a_recycled_buffer() {
+    let Some(gpu) = own_gpu() else { return };
+    let n = 1 << 16;
+    for round in 0..20 {
+        let first = Tensor::from_slice(&vec![1.0; n], [n], &gpu);
+        let copy = &first + 0.5;
+        // Its buffer goes to `second`, whose numbers must arrive behind the addition.
+        drop(first);
+        let second = Tensor::from_slice(&vec![2.0; n], [n], &gpu);
+        let both = (&copy + &second).to_vec().expect("read");
+        assert!(both.iter().all(|v| *v == 3.5), "round {round}");
+    }
+}
+
+#[test]
+fn reading_has_a_form_that_never_blocks() {
+    let Some(gpu) = gpu() else { return };
+    let pending = (tensor(&[1000], 1, &gpu) * 0.0 + 1.0).read_async();
+    let values = loop {
+        if let Some(values) = pending.poll().expect("no fault") {
+            break values;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(values, vec![1.0; 1000]);
+    let host = Tensor::scalar(2.0, &Device::cpu()).read_async();
+    assert_eq!(host.poll().expect("no fault"), Some(vec![2.0]));
+}
+
+#[test]
+fn threads_may_share_a_device() {
+    let Some(gpu) = gpu() else { return };
+    let work = |seed| numbers(&step(&tensor(&[17, 40 + seed as usize], seed, &gpu)));
+    let alone: Vec<_> = (0..4).map(work).collect();
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|seed| scope.spawn(move || work(seed))).collect();
+        threads.into_iter().map(|t| t.join().expect("no panic")).collect()
+    });
+    assert_eq!(alone, together);
+}
+
+#[test]
+fn many_small_dispatches_go_in_few_submits() {
+    let Some(gpu) = own_gpu() else { return };
+    let x = tensor(&[256], 1, &gpu);
+    let y = (0..10_000).fold(x, |y, _| &y * 0.999);
+    gpu.sync().expect("no fault");
+    let Counters { dispatches, submits, .. } = gpu.counters();
+    assert_eq!(dispatches, 10_000);
+    assert!(submits < 120, "{submits} submits");
+    assert_eq!(y.numel(), 256);
+}
+
+#[test]
+fn a_wait_without_progress_ends_in_an_error() {
+    let Some(gpu) = own_gpu() else { return };
+    gpu.set_time_limit(Duration::from_millis(50));
+    let x = Tensor::from_slice(&[1.0], [1], &gpu);
+    let error = apply(Custom(SLOW), &[&x]).to_vec().expect_err("too slow");
+    assert!(error.to_string().contains("no progress"), "{error}");
+    // The first fault stays: what comes behind it is not to be trusted.
+    assert!((&x + 1.0).to_vec().is_err());
+}
+
+#[test]
+fn a_refused_kernel_is_reported_when_numbers_are_read() {
+    let Some(gpu) = own_gpu() else { return };
+    let x = Tensor::from_slice(&[1.0], [1], &gpu);
+    let y = apply(Custom("@compute @workgroup_size(1)\nfn main() { nothing(); }"), &[&x]);
+    match (&y + 1.0).to_vec() {
+        Err(Error::Shader { kernel, log }) => {
+            assert_eq!(kernel, "custom");
+            assert!(log.contains("nothing"), "{log}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+#[should_panic(expected = "custom: params [\"rounds\"] are given, the kernel has []")]
+fn a_launch_that_does_not_fit_its_kernel_panics_with_both_lists() {
+    let Some(gpu) = own_gpu() else {
+        panic!("custom: params [\"rounds\"] are given, the kernel has []")
+    };
+    let x = Tensor::from_slice(&[1.0], [1], &gpu);
+    let text = "@group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(1) fn main() { y[0] = x[0]; }";
+    apply(Custom(text), &[&x]);
+}
+
+#[test]
+fn device_strings_mean_what_the_help_says() {
+    let Some(_) = gpu() else { return };
+    let listed = adapters();
+    assert_eq!(listed.iter().map(|a| a.index).collect::<Vec<_>>(), Vec::from_iter(0..listed.len()));
+    assert!(serde_json::to_string(&listed).expect("plain data").contains(&listed[0].backend));
+    for wanted in ["gpu", "gpu:0", &format!("gpu:{}", listed[0].backend.to_uppercase())] {
+        let (device, why) = Device::select(wanted).expect(wanted);
+        assert_eq!(device.kind(), "gpu");
+        assert!(why.starts_with("device gpu:"), "{why}");
+    }
+    let (device, why) = Device::select("auto").expect("always something");
+    let is_real = listed.iter().any(|a| a.is_auto);
+    assert_eq!(device.kind(), if is_real { "gpu" } else { "cpu" }, "{why}");
+    for wanted in ["gpu:99", "gpu:no such name"] {
+        let error = Device::select(wanted).expect_err("none fits");
+        assert!(matches!(error, Error::NoAdapter { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_device_string_without_meaning_is_refused_with_the_accepted_forms() {
+    for wanted in ["", "cuda", "gpu:", "cpu:1", "auto:0"] {
+        let error = Device::select(wanted).expect_err(wanted).to_string();
+        assert!(error.starts_with("--device") && error.contains("gpu:NAME"), "{error}");
+    }
+    for wanted in ["cpu", "reference"] {
+        assert_eq!(Device::select(wanted).expect(wanted).0.kind(), wanted);
+    }
+}
