@@ -120,9 +120,8 @@ impl Checkpoint {
     /// When it is missing or of another form.
     pub fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.description.get(name).cloned().unwrap_or_default();
-        serde_json::from_value(value).map_err(|e| {
-            Error::checkpoint(&self.path, format!("{name:?} of the description: {e}"))
-        })
+        serde_json::from_value(value)
+            .map_err(|e| Error::checkpoint(&self.path, format!("{name:?} of the description: {e}")))
     }
 
     /// Names the file in an error about one of its tensors.

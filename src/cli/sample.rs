@@ -21,7 +21,12 @@ pub(super) struct Args {
     #[arg(long, default_value = "0-35")]
     seeds: String,
     /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
-    #[arg(long = "trunc", default_value_t = 1.0, value_name = "PSI", allow_negative_numbers = true)]
+    #[arg(
+        long = "trunc",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_negative_numbers = true
+    )]
     psi: f64,
     /// Where the noise of a picture comes from
     #[arg(long, value_enum, default_value_t = NoiseMode::Const)]

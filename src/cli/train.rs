@@ -15,9 +15,7 @@ use super::bench::Preset;
 use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::device::Device;
-use crate::train::{
-    Network, Options, Outcome, Phase, Recipe, Run, State, Watch, folder, snapshot,
-};
+use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, State, Watch, folder, snapshot};
 use crate::{Error, Result, memory};
 
 /// Trains a network on a folder or a zip of pictures

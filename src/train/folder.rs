@@ -107,7 +107,11 @@ pub fn snapshot_path(folder: &Path, images: u64, step: u64) -> PathBuf {
     let kimg = images / 1000;
     let plain = folder.join(format!("network-snapshot-{kimg:06}.safetensors"));
     let taken = plain.exists();
-    if taken { folder.join(format!("network-snapshot-{kimg:06}-{step}.safetensors")) } else { plain }
+    if taken {
+        folder.join(format!("network-snapshot-{kimg:06}-{step}.safetensors"))
+    } else {
+        plain
+    }
 }
 
 /// Removes the oldest snapshots until `keep` are left, and leftovers of writes that were cut off.

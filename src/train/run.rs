@@ -175,8 +175,7 @@ impl Run {
         let unused = Tensor::scalar(0.0, self.state.device());
         let sampler = Sampler::new(g, &unused);
         let picture = |seed| sampler.picture(seed, 1.0, Noise::Const);
-        let fakes: Vec<Rgb> =
-            (0..(columns * rows) as u64).map(picture).collect::<Result<_>>()?;
+        let fakes: Vec<Rgb> = (0..(columns * rows) as u64).map(picture).collect::<Result<_>>()?;
         let kimg = format!("{:.3}", self.state.images as f64 / 1000.0);
         let text = [("kimg", kimg.as_str()), ("psi", "1")];
         save_png(path, &grid(&fakes, columns, rows), &text)

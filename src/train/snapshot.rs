@@ -122,8 +122,7 @@ pub fn network_config(file: &Checkpoint) -> Result<Config> {
 pub fn generator(file: &Checkpoint, device: &Device) -> Result<(Network<Generator>, Tensor)> {
     let config = network_config(file)?;
     let values = file.values("g_ema.");
-    let network =
-        Network::loaded_generator(&config, &values, device).map_err(|e| file.blame(e))?;
+    let network = Network::loaded_generator(&config, &values, device).map_err(|e| file.blame(e))?;
     let mean = file.tensor("w_avg")?;
     if mean.len() != 2 * config.style_dim {
         return Err(Error::checkpoint(&file.path, "w_avg does not fit the network"));
@@ -159,7 +158,8 @@ pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<S
     let restore = |name: &str, params: &Parameters, moments: &mut Moments, updates| {
         let parts = |suffix: &str| {
             let values = file.values(&format!("opt.{name}."));
-            let own = |(key, v): (String, Vec<f32>)| Some((key.strip_suffix(suffix)?.to_owned(), v));
+            let own =
+                |(key, v): (String, Vec<f32>)| Some((key.strip_suffix(suffix)?.to_owned(), v));
             params.join(&values.into_iter().filter_map(own).collect())
         };
         moments.v = parts(".v").map_err(blame)?;
