@@ -46,7 +46,7 @@ impl DeviceArgs {
     /// The device; says on stderr which one and why.
     pub fn open(&self) -> crate::Result<Device> {
         let (device, why) = Device::select(&self.device)?;
-        eprintln!("device: {} ({why})", device.describe());
+        eprintln!("{why}");
         Ok(device)
     }
 }
