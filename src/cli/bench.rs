@@ -12,7 +12,7 @@ use crate::device::Counters;
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
 use crate::train::step::run_phase;
-use crate::train::{Phase, Recipe, Scheduled, State, StepInputs, StepOutputs};
+use crate::train::{Phase, Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
 
 /// Measures speed
 #[derive(clap::Args, Debug)]
@@ -157,7 +157,11 @@ fn measure(
         let inputs = StepInputs::draw(&config, recipe, 0, step, real.clone());
         let mut out = StepOutputs::default();
         run_phase(state, &inputs, recipe, scheduled, &mut out);
-        device.sync()?;
+        if out.flags.is_empty() {
+            device.sync()?;
+        } else {
+            Report::new(step, &out).wait(state)?;
+        }
         seconds.push(start.elapsed().as_secs_f64());
         cost = device.counters().since(&before);
     }

@@ -241,10 +241,10 @@ fn dry_run(options: &Options, device: &Device) -> Result<ExitCode> {
     let d = Network::discriminator(&options.network, 0, device);
     let (in_g, in_d) = (g.params.count(), d.params.count());
     // Parameters, average, second moments, gradients and an update in flight; activations of both
-    // networks with their gradients, measured at about 40 floats a pixel and channel.
+    // networks with their gradients, measured at about 28 floats a pixel and channel.
     let slabs = 5 * in_g + 4 * in_d;
     let planes: usize = options.network.channels.iter().map(|(r, c)| r * r * c).sum();
-    let bytes = 4 * (slabs + 40 * planes * options.batch);
+    let bytes = 4 * (slabs + 28 * planes * options.batch);
     let text = serde_json::to_string_pretty(options).expect("options are plain data");
     eprintln!("{text}");
     eprintln!("parameters: generator {in_g}, discriminator {in_d}");

@@ -9,15 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 use super::folder;
 use super::inputs::StepInputs;
 use super::options::Options;
+use super::report::Report;
 use super::snapshot;
 use super::state::State;
 use super::stats::{Collector, duration, published_name};
-use super::step::{StepOutputs, step};
+use super::step::step;
 use crate::data::{Dataset, EpochOrder, Loader};
 use crate::files::write_atomically;
-use crate::nn::Parameters;
 use crate::sample::{Noise, Rgb, Sampler, grid, save_png};
-use crate::tensor::{Pending, Tensor};
+use crate::tensor::Tensor;
 use crate::{Error, Result, memory};
 
 /// Who looks on while a run goes.
@@ -49,31 +49,6 @@ pub struct Run {
     pub dataset: Arc<Dataset>,
     /// Networks, moments and counters.
     pub state: State,
-}
-
-/// What a step reported, on its way to the host.
-struct Report {
-    step: u64,
-    names: Vec<&'static str>,
-    /// Phase, network and number of parameters of each update.
-    flags: Vec<(&'static str, &'static str, usize)>,
-    values: Pending,
-}
-
-impl Report {
-    fn new(step: u64, outputs: &StepOutputs) -> Self {
-        let scalars: Vec<_> = outputs.stats.iter().filter(|(_, v)| v.numel() == 1).collect();
-        let flags = outputs.flags.iter();
-        let values: Vec<Tensor> = (scalars.iter().map(|(_, v)| v.reshape([1])))
-            .chain(flags.clone().map(|f| f.bad.clone()))
-            .collect();
-        Self {
-            step,
-            names: scalars.iter().map(|(name, _)| *name).collect(),
-            flags: flags.map(|f| (f.phase, f.network, f.bad.numel())).collect(),
-            values: Tensor::cat(&values.iter().collect::<Vec<_>>(), 0).read_async(),
-        }
-    }
 }
 
 /// Times and counts between two ticks.
@@ -182,34 +157,13 @@ impl Run {
     }
 
     /// Counts what a step reported.
-    ///
-    /// # Errors
-    /// The first parameter whose gradient was not finite.
     fn collect(&self, report: Report, stats: &mut Collector) -> Result<()> {
-        let values = report.values.wait()?;
-        let (scalars, mut flags) = values.split_at(report.names.len());
-        for (phase, network, n) in report.flags {
-            let (own, rest) = flags.split_at(n);
-            flags = rest;
-            if let Some(k) = own.iter().position(|&bad| bad != 0.0) {
-                let key = self.params(network).keys().nth(k).unwrap_or_default();
-                return Err(Error::NonFinite {
-                    parameter: format!("the gradient of {network}.{key}"),
-                    step: report.step,
-                    phase: phase.into(),
-                });
-            }
-        }
-        for (name, &value) in report.names.iter().zip(scalars) {
+        for (name, value) in report.wait(&self.state)? {
             if let Some(name) = published_name(name) {
                 stats.add(name, f64::from(value));
             }
         }
         Ok(())
-    }
-
-    fn params(&self, network: &str) -> &Parameters {
-        if network == "d" { &self.state.d.params } else { &self.state.g.params }
     }
 
     /// The progress line, in the form that tools for StyleGAN3 read, and a line of statistics.
