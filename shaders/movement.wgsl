@@ -1,5 +1,5 @@
-// Moves elements: each axis of y follows an axis of x, j = (i * step + start) / dilation, and is zero
-// where the division leaves a remainder or j is outside; an axis that follows none has stride 0.
+// Moves elements. Each axis of y follows an axis of x, j = (i * step + start) / dilation, and reads
+// zero where the division leaves a remainder or j is outside; one that follows none has stride 0.
 // One invocation per element of y, innermost axis first; axes that are not there cost nothing.
 // uses: index
 

@@ -62,6 +62,9 @@ impl From<f64> for Param {
 
 /// One dispatch. Tensors and parameters are bound by the names that the kernel gives them; the
 /// loader refuses a launch whose names, types or count differ from the kernel's.
+///
+/// An invocation may go round its loops 65,535 times at most, all loops taken together: llvmpipe
+/// silently leaves them then. Longer work is cut into parts that a second dispatch puts together.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// What to run.
