@@ -187,7 +187,7 @@ impl Op for Resample {
             .bind("x", x[0])
             .bind("kernel", x[1])
             .bind("y", y)
-            .param("len", y.numel())
+            .param("planes", y.size(0) * y.size(1))
             .param("reversed", usize::from(self.reversed));
         for (axis, name) in [(vertical, "y"), (horizontal, "x")] {
             launch = launch
@@ -200,7 +200,8 @@ impl Op for Resample {
         }
         let area = vertical.up * horizontal.up;
         let cost = 2 * y.numel() * (vertical.taps * horizontal.taps).div_ceil(area);
-        vec![launch.elements(y.numel(), 64).flops(cost)]
+        let tiles = (y.size(0) * y.size(1)).div_ceil(4) * vertical.size_out * horizontal.size_out;
+        vec![launch.elements(tiles, 64).flops(cost)]
     }
 
     /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
