@@ -143,7 +143,7 @@ impl ConvTranspose2d {
         let [_, per_group, kh, kw] = w.shape[..] else { unreachable!("checked by shape") };
         let [lines, len] = self.size;
         let (groups, from) = (self.conv.groups, c / self.conv.groups);
-        let (x, w) = (T::of(&x), T::of(&w));
+        let (x, w, stride) = (T::of(&x), T::of(&w), self.conv.stride[1]);
         let mut sums = vec![0.0; len];
         for (y, row) in y.chunks_exact_mut(len).zip(rows) {
             let (channel, line) = (row / lines, row % lines);
@@ -160,10 +160,10 @@ impl ConvTranspose2d {
                     let w = &w[((channel * per_group + to) * kh + ky) * kw..][..kw];
                     for (kx, w) in w.iter().enumerate() {
                         let offset = self.conv.offset(1, kx);
-                        for ix in inside(self.conv.stride[1], offset, width, len) {
-                            let ox = (ix * self.conv.stride[1]) as isize + offset;
-                            sums[ox as usize] += w.f64() * x[ix].f64();
-                        }
+                        let at = inside(stride, offset, width, len);
+                        let first = (at.start * stride).saturating_add_signed(offset).min(len);
+                        let sums = sums[first..].iter_mut().step_by(stride);
+                        sums.zip(&x[at]).for_each(|(sum, x)| *sum += w.f64() * x.f64());
                     }
                 }
             }

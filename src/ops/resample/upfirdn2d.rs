@@ -74,6 +74,7 @@ impl Axis {
         (position % self.up == 0 && i < self.size_in).then_some(i)
     }
 
+    /// What meets in tap `t`.
     fn meetings(&self, t: usize) -> Meetings {
         let [phases, _] = self.steps();
         let first = (0..self.size_out).find(|&o| self.input(o, t).is_some());
