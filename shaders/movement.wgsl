@@ -5,6 +5,8 @@
 // uses: index
 
 override WG: u32 = 64;
+// 1 where some dilation is not 1, which costs a division per axis.
+override DILATED: u32 = 0;
 
 struct Params {
     items: u32, rank: u32, pieces: u32, pieces_magic: u32, pieces_shift: u32, width: u32,
@@ -36,9 +38,17 @@ struct Place { offset: u32, is_inside: bool }
 fn follow(outer: Place, i: u32, axis: Axis) -> Place {
     let spread = i32(i) * axis.step + axis.start;
     let at = u32(max(spread, 0));
-    let j = index_divide(at, axis.magic, axis.shift);
+    var j = at;
+    if DILATED == 1u {
+        j = index_divide(at, axis.magic, axis.shift);
+    }
     let is_inside = spread >= 0 && j * axis.dilation == at && j < axis.n;
     return Place(outer.offset + j * axis.stride, outer.is_inside && is_inside);
+}
+
+// Reads somewhere in any case, which is cheaper than not to.
+fn element(at: Place) -> f32 {
+    return select(0.0, x[select(0u, at.offset, at.is_inside)], at.is_inside);
 }
 
 @compute @workgroup_size(WG)
@@ -95,16 +105,24 @@ fn main(
         rest = next;
     }
     let first = (item - line * params.pieces) * 4u;
-    let end = min(first + 4u, params.width);
-    for (var i = first; i < end; i += 1u) {
-        let found = follow(row, i, Axis(
-            params.n5, params.stride5, params.start5, params.step5,
-            params.dilation5, params.dilation5_magic, params.dilation5_shift,
-        ));
-        var value = 0.0;
-        if found.is_inside {
-            value = x[found.offset];
-        }
-        y[line * params.width + i] = value;
+    let to = line * params.width + first;
+    let inner = Axis(
+        params.n5, params.stride5, params.start5, params.step5,
+        params.dilation5, params.dilation5_magic, params.dilation5_shift,
+    );
+    // Unrolled: a loop of four costs a software driver more than the work in it.
+    let v0 = element(follow(row, first, inner));
+    let v1 = element(follow(row, first + 1u, inner));
+    let v2 = element(follow(row, first + 2u, inner));
+    let v3 = element(follow(row, first + 3u, inner));
+    y[to] = v0;
+    if first + 1u < params.width {
+        y[to + 1u] = v1;
+    }
+    if first + 2u < params.width {
+        y[to + 2u] = v2;
+    }
+    if first + 3u < params.width {
+        y[to + 3u] = v3;
     }
 }

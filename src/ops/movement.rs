@@ -267,6 +267,8 @@ impl Op for Movement {
         let pieces = width.div_ceil(4);
         let items = y.numel() / width * pieces;
         launch = launch.param("rank", paths.len()).param("width", width).param("items", items);
+        let is_dilated = paths.iter().any(|path| path.axis.dilation != 1);
+        let launch = launch.constant("DILATED", is_dilated.into());
         vec![launch.divisor("pieces", pieces).elements(items, 64)]
     }
 

@@ -217,15 +217,21 @@ fn strided_body(out: &mut String, inputs: usize) -> std::fmt::Result {
             .try_for_each(|k| writeln!(out, "        from{k} += i * params.x{k}_{axis};"))?;
         out.push_str("    }\n");
     }
-    let arguments: Vec<String> =
-        (0..inputs).map(|k| format!("x{k}[from{k} + i * params.x{k}_{last}]")).collect();
-    let arguments = arguments.join(", ");
     writeln!(
         out,
         "    let first = (item - row * params.pieces) * {LANES}u;
-    let end = min(first + {LANES}u, params.width);
-    for (i = first; i < end; i += 1u) {{
-        y[row * params.width + i] = value({arguments});
-    }}"
-    )
+    let to = row * params.width + first;"
+    )?;
+    for lane in 0..LANES {
+        let place = |k| format!("x{k}[from{k} + (first + {lane}u) * params.x{k}_{last}]");
+        let arguments: Vec<String> = (0..inputs).map(place).collect();
+        writeln!(out, "    let v{lane} = value({});", arguments.join(", "))?;
+    }
+    for lane in 0..LANES {
+        writeln!(
+            out,
+            "    if first + {lane}u < params.width {{\n        y[to + {lane}u] = v{lane};\n    }}"
+        )?;
+    }
+    Ok(())
 }
