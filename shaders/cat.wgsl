@@ -4,7 +4,9 @@
 
 override WG: u32 = 256;
 
-struct Params { len: u32, width: u32, pitch: u32, start: u32 }
+struct Params {
+    len: u32, width: u32, width_magic: u32, width_shift: u32, pitch: u32, start: u32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
@@ -18,5 +20,6 @@ fn main(
     if i >= params.len {
         return;
     }
-    y[i / params.width * params.pitch + params.start + i % params.width] = x[i];
+    let row = index_divide(i, params.width_magic, params.width_shift);
+    y[row * params.pitch + params.start + i - row * params.width] = x[i];
 }

@@ -3,8 +3,7 @@
 // One invocation makes 8 channels x 8 positions in registers: 16 loads feed 64 multiply-adds.
 // Positions run over n, oy, ox, so that small planes fill the device too; those of one invocation
 // lie `tiles` apart, so that neighbouring invocations read and write neighbours. Addresses are
-// found once per tap and reused for all channels. What lies beyond the edge is read elsewhere,
-// replaced by zero, and not written.
+// found once per tap and reused for all channels.
 // uses: index, tile
 
 override WG: u32 = 64;
@@ -37,23 +36,27 @@ fn place(position: vec4<u32>, group: u32) -> Place {
     );
 }
 
-fn load_x(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
+fn goal(p: Place) -> TileGoal {
+    return TileGoal(p.to, p.inside, params.channels_out, params.height_out * params.width_out);
+}
+
+// Inputs at four places; those outside are read at 0 and replaced by zero.
+struct Reach { at: vec4<u32>, inside: vec4<bool> }
+
+fn reach(p: Place, dy: u32, dx: u32) -> Reach {
+    let row = p.row + dy;
+    let col = p.col + dx;
+    let inside = p.inside & (row < vec4(params.height_in)) & (col < vec4(params.width_in));
+    return Reach(select(vec4(0u), p.base + row * params.width_in + col, inside), inside);
+}
+
+fn load_x(r: Reach, offset: u32) -> vec4<f32> {
+    let at = r.at + offset;
+    return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), r.inside);
 }
 
 fn load_w(at: vec4<u32>) -> vec4<f32> {
     return vec4(w[at.x], w[at.y], w[at.z], w[at.w]);
-}
-
-fn store(tile: mat4x4<f32>, channel: u32, place: Place) {
-    let area = params.height_out * params.width_out;
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if channel + i < params.channels_out && place.inside[j] {
-                y[place.to[j] + (channel + i) * area] = tile[i][j];
-            }
-        }
-    }
 }
 
 @compute @workgroup_size(WG)
@@ -85,14 +88,11 @@ fn main(
     for (var tap = 0u; tap < taps; tap++) {
         let dy = tap / params.kernel_x * params.dilation_y;
         let dx = tap % params.kernel_x * params.dilation_x;
-        let size = vec2(params.height_in, params.width_in);
-        let inside0 = p0.inside & (p0.row + dy < vec4(size.x)) & (p0.col + dx < vec4(size.y));
-        let inside1 = p1.inside & (p1.row + dy < vec4(size.x)) & (p1.col + dx < vec4(size.y));
-        let at0 = select(vec4(0u), p0.base + (p0.row + dy) * size.y + p0.col + dx, inside0);
-        let at1 = select(vec4(0u), p1.base + (p1.row + dy) * size.y + p1.col + dx, inside1);
+        let reach0 = reach(p0, dy, dx);
+        let reach1 = reach(p1, dy, dx);
         for (var c = 0u; c < params.channels_in; c++) {
-            let x0 = load_x(at0 + c * plane, inside0);
-            let x1 = load_x(at1 + c * plane, inside1);
+            let x0 = load_x(reach0, c * plane);
+            let x1 = load_x(reach1, c * plane);
             let weight0 = load_w(w0 + c * taps + tap);
             let weight1 = load_w(w1 + c * taps + tap);
             y00 += tile_outer(weight0, x0);
@@ -101,8 +101,8 @@ fn main(
             y11 += tile_outer(weight1, x1);
         }
     }
-    store(y00, channel, p0);
-    store(y01, channel, p1);
-    store(y10, channel + 4u, p0);
-    store(y11, channel + 4u, p1);
+    tile_store(y00, channel, goal(p0));
+    tile_store(y01, channel, goal(p1));
+    tile_store(y10, channel + 4u, goal(p0));
+    tile_store(y11, channel + 4u, goal(p1));
 }

@@ -43,17 +43,6 @@ fn load_g(at: vec4<u32>) -> vec4<f32> {
     return vec4(g[at.x], g[at.y], g[at.z], g[at.w]);
 }
 
-fn store(tile: mat4x4<f32>, base: u32, channel: u32, index: vec4<u32>) {
-    let fan = params.channels_in * params.kernel_y * params.kernel_x;
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if channel + i < params.channels_out && index[j] < fan {
-                y[base + (channel + i) * fan + index[j]] = tile[i][j];
-            }
-        }
-    }
-}
-
 @compute @workgroup_size(WG)
 fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -106,8 +95,10 @@ fn main(
         }
     }
     let base = (part * params.groups + group) * params.channels_out * fan;
-    store(y00, base, channel, r0.index);
-    store(y01, base, channel, r1.index);
-    store(y10, base, channel + 4u, r0.index);
-    store(y11, base, channel + 4u, r1.index);
+    let goal0 = TileGoal(base + r0.index, r0.index < vec4(fan), params.channels_out, fan);
+    let goal1 = TileGoal(base + r1.index, r1.index < vec4(fan), params.channels_out, fan);
+    tile_store(y00, channel, goal0);
+    tile_store(y01, channel, goal1);
+    tile_store(y10, channel + 4u, goal0);
+    tile_store(y11, channel + 4u, goal1);
 }

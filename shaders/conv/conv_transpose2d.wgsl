@@ -48,23 +48,27 @@ fn place(position: vec4<u32>, phase: vec2<u32>, group: u32) -> Place {
     );
 }
 
-fn load_x(at: vec4<u32>, inside: vec4<bool>) -> vec4<f32> {
-    return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside);
+fn goal(p: Place) -> TileGoal {
+    return TileGoal(p.to, p.inside, params.channels_in, params.height_in * params.width_in);
+}
+
+// Inputs at four places; those outside are read at 0 and replaced by zero.
+struct Reach { at: vec4<u32>, inside: vec4<bool> }
+
+fn reach(p: Place, shift: vec2<u32>) -> Reach {
+    let row = p.row + shift.x;
+    let col = p.col + shift.y;
+    let inside = p.inside & (row < vec4(params.height_out)) & (col < vec4(params.width_out));
+    return Reach(select(vec4(0u), p.base + row * params.width_out + col, inside), inside);
+}
+
+fn load_x(r: Reach, offset: u32) -> vec4<f32> {
+    let at = r.at + offset;
+    return select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), r.inside);
 }
 
 fn load_w(at: vec4<u32>) -> vec4<f32> {
     return vec4(w[at.x], w[at.y], w[at.z], w[at.w]);
-}
-
-fn store(tile: mat4x4<f32>, channel: u32, place: Place) {
-    let area = params.height_in * params.width_in;
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if channel + i < params.channels_in && place.inside[j] {
-                y[place.to[j] + (channel + i) * area] = tile[i][j];
-            }
-        }
-    }
 }
 
 @compute @workgroup_size(WG)
@@ -93,27 +97,26 @@ fn main(
     let w0 = first + min(channel + tile_lanes(), last) * taps;
     let w1 = first + min(channel + 4u + tile_lanes(), last) * taps;
 
+    let stride = vec2<i32>(vec2(params.stride_y, params.stride_x));
+    let padding = vec2(params.padding_y, params.padding_x);
+    let dilation = vec2(params.dilation_y, params.dilation_x);
+
+    // A tap brings position + (phase + padding - tap * dilation) / stride, where that is whole.
     var y00 = mat4x4<f32>();
     var y01 = mat4x4<f32>();
     var y10 = mat4x4<f32>();
     var y11 = mat4x4<f32>();
     for (var tap = 0u; tap < taps; tap++) {
-        // In signed numbers: input = position + (phase + padding - tap * dilation) / stride.
-        let dy = i32(offset.x + params.padding_y) - i32(tap / params.kernel_x * params.dilation_y);
-        let dx = i32(offset.y + params.padding_x) - i32(tap % params.kernel_x * params.dilation_x);
-        if dy % i32(params.stride_y) != 0 || dx % i32(params.stride_x) != 0 {
+        let back = vec2(tap / params.kernel_x, tap % params.kernel_x) * dilation;
+        let shift = vec2<i32>(offset + padding) - vec2<i32>(back);
+        if any(shift % stride != vec2(0)) {
             continue;
         }
-        let sy = u32(dy / i32(params.stride_y));
-        let sx = u32(dx / i32(params.stride_x));
-        let limit = vec2(params.height_out, params.width_out);
-        let inside0 = p0.inside & (p0.row + sy < vec4(limit.x)) & (p0.col + sx < vec4(limit.y));
-        let inside1 = p1.inside & (p1.row + sy < vec4(limit.x)) & (p1.col + sx < vec4(limit.y));
-        let at0 = select(vec4(0u), p0.base + (p0.row + sy) * limit.y + p0.col + sx, inside0);
-        let at1 = select(vec4(0u), p1.base + (p1.row + sy) * limit.y + p1.col + sx, inside1);
+        let reach0 = reach(p0, vec2<u32>(shift / stride));
+        let reach1 = reach(p1, vec2<u32>(shift / stride));
         for (var c = 0u; c < params.channels_out; c++) {
-            let x0 = load_x(at0 + c * plane, inside0);
-            let x1 = load_x(at1 + c * plane, inside1);
+            let x0 = load_x(reach0, c * plane);
+            let x1 = load_x(reach1, c * plane);
             let weight0 = load_w(w0 + c * fan + tap);
             let weight1 = load_w(w1 + c * fan + tap);
             y00 += tile_outer(weight0, x0);
@@ -122,8 +125,8 @@ fn main(
             y11 += tile_outer(weight1, x1);
         }
     }
-    store(y00, channel, p0);
-    store(y01, channel, p1);
-    store(y10, channel + 4u, p0);
-    store(y11, channel + 4u, p1);
+    tile_store(y00, channel, goal(p0));
+    tile_store(y01, channel, goal(p1));
+    tile_store(y10, channel + 4u, goal(p0));
+    tile_store(y11, channel + 4u, goal(p1));
 }

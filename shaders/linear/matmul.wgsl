@@ -25,16 +25,6 @@ fn load_b(at: vec4<u32>) -> vec4<f32> {
     return vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
 }
 
-fn store(tile: mat4x4<f32>, base: u32, row: u32, cols: vec4<u32>) {
-    for (var i = 0u; i < 4u; i++) {
-        for (var j = 0u; j < 4u; j++) {
-            if row + i < params.m && cols[j] < params.n {
-                y[base + (row + i) * params.n + cols[j]] = tile[i][j];
-            }
-        }
-    }
-}
-
 @compute @workgroup_size(WG)
 fn main(
     @builtin(global_invocation_id) id: vec3<u32>,
@@ -76,8 +66,10 @@ fn main(
         b1 += params.b_row;
     }
     let base = batch * params.m * params.n;
-    store(y00, base, row, cols0);
-    store(y01, base, row, cols1);
-    store(y10, base, row + 4u, cols0);
-    store(y11, base, row + 4u, cols1);
+    let goal0 = TileGoal(base + cols0, cols0 < vec4(params.n), params.m, params.n);
+    let goal1 = TileGoal(base + cols1, cols1 < vec4(params.n), params.m, params.n);
+    tile_store(y00, row, goal0);
+    tile_store(y01, row, goal1);
+    tile_store(y10, row + 4u, goal0);
+    tile_store(y11, row + 4u, goal1);
 }

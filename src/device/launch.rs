@@ -62,6 +62,9 @@ impl From<f64> for Param {
 
 /// One dispatch. Tensors and parameters are bound by the names that the kernel gives them; the
 /// loader refuses a launch whose names, types or count differ from the kernel's.
+///
+/// An invocation may go round its loops 65,535 times at most, all loops taken together: llvmpipe
+/// silently leaves them then. Longer work is cut into parts that a second dispatch puts together.
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// What to run.
@@ -96,6 +99,16 @@ impl Launch {
     pub fn param(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Param>) -> Self {
         self.params.push((name.into(), value.into()));
         self
+    }
+
+    /// Sets a field of `Params` that the kernel divides by, and with it the fields `<name>_magic`
+    /// and `<name>_shift` for `index_divide`: many times faster than the hardware's division.
+    #[must_use]
+    pub fn divisor(self, name: impl AsRef<str>, value: usize) -> Self {
+        let (name, (magic, shift)) = (name.as_ref(), magic(value));
+        self.param(name.to_owned(), value)
+            .param(format!("{name}_magic"), magic as usize)
+            .param(format!("{name}_shift"), shift as usize)
     }
 
     /// Binds a tensor.
@@ -146,5 +159,34 @@ impl Launch {
     /// Bytes that the bound tensors hold.
     pub fn bytes(&self) -> u64 {
         self.buffers.iter().map(|(_, t)| t.numel() as u64 * t.dtype().bytes()).sum()
+    }
+}
+
+/// (magic, shift) with n / d = (n + ((n * magic) >> 32)) >> shift for every n below 2³¹.
+fn magic(d: usize) -> (u32, u32) {
+    assert!((1..1 << 31).contains(&d), "a size of {d} in a kernel");
+    let power = d.next_power_of_two();
+    let magic = ((power - d) as u64) * (1 << 32) / d as u64 + 1;
+    (magic as u32, power.trailing_zeros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::magic;
+
+    #[test]
+    fn magic_numbers_divide_exactly() {
+        let divisors = (1..70).chain([255, 256, 257, 1009, 65_537, 12_345_678, (1 << 31) - 1]);
+        for d in divisors {
+            let (magic, shift) = magic(d);
+            let quotient = |n: u64| (n + ((n * u64::from(magic)) >> 32)) >> shift;
+            let d = d as u64;
+            let multiples = (0..2000).map(|k| k * (((1 << 31) - 1) / d / 2000 + 1) * d);
+            let around = multiples.flat_map(|n| [n.saturating_sub(1), n, n + 1]);
+            for n in around.chain((1 << 31) - 2000..1 << 31).filter(|n| *n < 1 << 31) {
+                assert_eq!(quotient(n), n / d, "{n} / {d}");
+                assert!(n + ((n * u64::from(magic)) >> 32) < 1 << 32);
+            }
+        }
     }
 }

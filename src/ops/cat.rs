@@ -66,7 +66,7 @@ impl Op for Cat {
                 .bind("x", x)
                 .bind("y", y)
                 .param("len", x.numel())
-                .param("width", width)
+                .divisor("width", width)
                 .param("pitch", size * inner)
                 .param("start", start)
                 .elements(x.numel(), 256);

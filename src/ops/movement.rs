@@ -271,16 +271,23 @@ impl Op for Movement {
             // Leading axes of size 1 fill up to the kernel's rank.
             let path = (k + paths.len()).checked_sub(MAX_RANK).map(|k| paths[k]);
             let Path { axis, n, stride } = path.unwrap_or(Path::NOWHERE);
+            if k < MAX_RANK - 1 {
+                launch = launch.divisor(format!("size{k}"), axis.size);
+            }
             launch = launch
-                .param(format!("size{k}"), axis.size)
-                .param(format!("n{k}"), Axis::bounded(n as i64))
+                .param(format!("n{k}"), n)
                 .param(format!("stride{k}"), stride)
                 .param(format!("start{k}"), Axis::bounded(axis.start))
                 .param(format!("step{k}"), Axis::bounded(axis.step))
-                .param(format!("dilation{k}"), Axis::bounded(axis.dilation));
+                .divisor(format!("dilation{k}"), axis.dilation as usize);
         }
-        let launch = launch.param("rank", paths.len()).param("len", y.numel());
-        vec![launch.elements(y.numel(), 256)]
+        let width = paths.last().map_or(1, |path| path.axis.size);
+        let pieces = width.div_ceil(4);
+        let items = y.numel() / width * pieces;
+        launch = launch.param("rank", paths.len()).param("width", width).param("items", items);
+        let is_dilated = paths.iter().any(|path| path.axis.dilation != 1);
+        let launch = launch.constant("DILATED", is_dilated.into());
+        vec![launch.divisor("pieces", pieces).elements(items, 64)]
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

@@ -275,7 +275,8 @@ impl Plan {
         }
         // Neighbouring invocations read neighbouring elements: those of one output where these are
         // neighbours, else those of neighbouring outputs.
-        let is_wide = total >= 32 && (runs.inner == 1 || outputs < 16);
+        let is_long = total >= if outputs < 1024 { 32 } else { 512 };
+        let is_wide = is_long && (runs.inner == 1 || outputs < 16);
         let lanes = if is_wide { Self::WORKGROUP } else { 1 };
         // A loop longer than 256 would cost accuracy, too.
         let steps = if outputs * lanes >= Self::BUSY { 256 } else { 32 };

@@ -30,12 +30,8 @@ fn case(
 
 impl Case {
     fn inputs(&self, device: &Device) -> Vec<Tensor> {
-        let tensor = |(k, shape): (usize, &Vec<usize>)| {
-            let n = shape.iter().product::<usize>();
-            let value = |i: usize| ((i * 7919 + k * 104_729) % 1009) as f32 / 504.0 - 1.0;
-            Tensor::from_slice(&(0..n).map(value).collect::<Vec<_>>(), &shape[..], device)
-        };
-        self.shapes.iter().enumerate().map(tensor).collect()
+        let seeded = |(k, shape): (usize, &Vec<usize>)| common::tensor(shape, k as u32, device);
+        self.shapes.iter().enumerate().map(seeded).collect()
     }
 
     fn run(&self, device: &Device) -> Vec<f32> {
@@ -89,7 +85,9 @@ fn same(k: usize) -> Conv2d {
 }
 
 /// x, (outputs, kernel), attributes.
-fn convolutions(small: bool) -> Vec<([usize; 4], (usize, [usize; 2]), Conv2d)> {
+type Convolution = ([usize; 4], (usize, [usize; 2]), Conv2d);
+
+fn convolutions(small: bool) -> Vec<Convolution> {
     let plain = Conv2d::default();
     let mut cases = vec![
         ([1, 2, 1, 1], (3, [1, 1]), plain),

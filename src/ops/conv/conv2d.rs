@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, inside};
+use super::{Conv2d, met};
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
@@ -97,11 +97,8 @@ impl Conv2d {
                 let x = &x[(plane * height + iy as usize) * width..][..width];
                 for kx in 0..kw {
                     let w = w[((to * fan + from) * kh + ky) * kw + kx].f64();
-                    let offset = self.offset(1, kx);
-                    for ox in inside(self.stride[1], offset, len, width) {
-                        let ix = (ox * self.stride[1]) as isize + offset;
-                        sums[ox] += w * x[ix as usize].f64();
-                    }
+                    let (at, x) = met(self.stride[1], self.offset(1, kx), len, x);
+                    sums[at].iter_mut().zip(x).for_each(|(sum, x)| *sum += w * x.f64());
                 }
             }
             y.iter_mut().zip(&sums).for_each(|(y, &sum)| *y = T::from_f64(sum));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::columns::Columns;
 use super::conv_transpose2d::ConvTranspose2d;
-use super::{Conv2d, inside};
+use super::{Conv2d, inside, met};
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::reduce;
@@ -105,16 +105,13 @@ impl Conv2dWeightGrad {
             let heights = inside(conv.stride[0], conv.offset(0, ky), lines, height);
             for (kx, y) in y.iter_mut().enumerate() {
                 let offset = conv.offset(1, kx);
-                let widths = inside(conv.stride[1], offset, len, width);
                 let mut sum = 0.0;
                 for (n, oy) in (0..samples).flat_map(|n| heights.clone().map(move |oy| (n, oy))) {
                     let iy = (oy * conv.stride[0]) as isize + conv.offset(0, ky);
                     let x = &x[((n * c + from) * height + iy as usize) * width..][..width];
                     let g = &g[((n * o + to) * lines + oy) * len..][..len];
-                    for ox in widths.clone() {
-                        let ix = (ox * conv.stride[1]) as isize + offset;
-                        sum += g[ox].f64() * x[ix as usize].f64();
-                    }
+                    let (at, x) = met(conv.stride[1], offset, len, x);
+                    sum += g[at].iter().zip(x).map(|(g, x)| g.f64() * x.f64()).sum::<f64>();
                 }
                 *y = T::from_f64(sum);
             }

@@ -66,11 +66,11 @@ impl Op for ConvTranspose2d {
                 (self.size[a].saturating_sub(phase)).div_ceil(self.conv.stride[a])
             };
             let positions = [steps(0, py), steps(1, px)];
+            let rows = self.taps(0, py, w.shape[2]);
+            let cols = self.taps(1, px, w.shape[3]);
             if positions.contains(&0) {
                 continue;
             }
-            let rows = self.taps(0, py, w.shape[2]);
-            let cols = self.taps(1, px, w.shape[3]);
             let pairs = || rows.iter().flat_map(|y| cols.iter().map(move |x| (y, x)));
             let offsets = pairs().map(|(y, x)| [y.1, x.1]).collect();
             let indices: Vec<usize> = pairs().map(|(y, x)| y.0 * w.shape[3] + x.0).collect();
@@ -122,11 +122,8 @@ impl ConvTranspose2d {
         let from = w.shape[0] / self.conv.groups;
         let w = w.f32();
         let mut gathered = vec![0.0; self.conv.groups * to * from * taps.len()];
-        if taps.is_empty() {
-            return gathered;
-        }
         // Eight rows at a time, so that whole cache lines are read.
-        let row_len = from * taps.len();
+        let row_len = (from * taps.len()).max(1);
         gathered.par_chunks_mut(8 * row_len).enumerate().for_each(|(block, rows)| {
             for c in 0..from {
                 for (k, row) in rows.chunks_exact_mut(row_len).enumerate() {
@@ -146,7 +143,7 @@ impl ConvTranspose2d {
         let [_, per_group, kh, kw] = w.shape[..] else { unreachable!("checked by shape") };
         let [lines, len] = self.size;
         let (groups, from) = (self.conv.groups, c / self.conv.groups);
-        let (x, w) = (T::of(&x), T::of(&w));
+        let (x, w, stride) = (T::of(&x), T::of(&w), self.conv.stride[1]);
         let mut sums = vec![0.0; len];
         for (y, row) in y.chunks_exact_mut(len).zip(rows) {
             let (channel, line) = (row / lines, row % lines);
@@ -163,10 +160,10 @@ impl ConvTranspose2d {
                     let w = &w[((channel * per_group + to) * kh + ky) * kw..][..kw];
                     for (kx, w) in w.iter().enumerate() {
                         let offset = self.conv.offset(1, kx);
-                        for ix in inside(self.conv.stride[1], offset, width, len) {
-                            let ox = (ix * self.conv.stride[1]) as isize + offset;
-                            sums[ox as usize] += w.f64() * x[ix].f64();
-                        }
+                        let at = inside(stride, offset, width, len);
+                        let first = (at.start * stride).saturating_add_signed(offset).min(len);
+                        let sums = sums[first..].iter_mut().step_by(stride);
+                        sums.zip(&x[at]).for_each(|(sum, x)| *sum += w.f64() * x.f64());
                     }
                 }
             }

@@ -3,14 +3,16 @@
 //!
 //! All three share [`Conv2d`] and the index rule of a cross-correlation along one axis: output `o`
 //! and tap `k` meet input `o * stride + k * dilation - padding`. Weights are laid out as PyTorch's.
-//! On the CPU all three are matrix products over gathered columns ([`columns`]).
+//! On the CPU all three are matrix products over gathered columns (`columns.rs`).
 
 mod columns;
 pub mod conv2d;
 pub mod conv2d_weight_grad;
 pub mod conv_transpose2d;
 
+use std::iter::StepBy;
 use std::ops::Range;
+use std::slice::Iter;
 
 use crate::device::Launch;
 use crate::tensor::Shape;
@@ -113,4 +115,16 @@ fn inside(stride: usize, offset: isize, len: usize, n: usize) -> Range<usize> {
     };
     let start = first(0);
     start..first(n as isize).max(start)
+}
+
+/// The outputs of a line that meet an input in one tap, and those inputs.
+fn met<T>(
+    stride: usize,
+    offset: isize,
+    len: usize,
+    x: &[T],
+) -> (Range<usize>, StepBy<Iter<'_, T>>) {
+    let at = inside(stride, offset, len, x.len());
+    let first = (at.start * stride).saturating_add_signed(offset).min(x.len());
+    (at, x[first..].iter().step_by(stride))
 }

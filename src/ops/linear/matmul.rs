@@ -97,17 +97,21 @@ impl Matmul {
         if transposed { matrix.transposed() } else { matrix }
     }
 
+    /// Rows of y: one row of one product.
     fn lines<T: Float>(&self, a: Slice, b: Slice, y: &mut [T], rows: Range<usize>) {
         let [m, k, n] = self.sizes(a.shape, b.shape);
         let (sa, sb) = (Self::strides(a.shape, self.ta), Self::strides(b.shape, self.tb));
         let (a, b) = (T::of(&a), T::of(&b));
+        let mut sums = vec![0.0; n];
         for (y, row) in y.chunks_exact_mut(n).zip(rows) {
             let (batch, i) = (row / m, row % m);
-            for (j, y) in y.iter_mut().enumerate() {
-                let a = |p: usize| a[batch * sa[0] + i * sa[1] + p * sa[2]].f64();
-                let b = |p: usize| b[batch * sb[0] + p * sb[1] + j * sb[2]].f64();
-                *y = T::from_f64((0..k).map(|p| a(p) * b(p)).sum());
+            sums.fill(0.0);
+            for p in 0..k {
+                let a = a[batch * sa[0] + i * sa[1] + p * sa[2]].f64();
+                let b = b[batch * sb[0] + p * sb[1]..].iter().step_by(sb[2]);
+                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b.f64());
             }
+            y.iter_mut().zip(&sums).for_each(|(y, &sum)| *y = T::from_f64(sum));
         }
     }
 }

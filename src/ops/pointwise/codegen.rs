@@ -39,9 +39,9 @@ pub(super) fn launch(program: &Program, layout: &Layout, x: &[&Tensor], y: &Tens
             assert!(rank <= RANK, "pointwise: {:?} has more than {RANK} axes", y.shape());
             let width = layout.sizes[rank - 1];
             let pieces = width.div_ceil(LANES);
-            launch = launch.param("rank", rank).param("width", width).param("pieces", pieces);
+            launch = launch.param("rank", rank).param("width", width).divisor("pieces", pieces);
             for axis in 0..RANK - 1 {
-                launch = launch.param(format!("size{axis}"), padded(&layout.sizes, axis, 1));
+                launch = launch.divisor(format!("size{axis}"), padded(&layout.sizes, axis, 1));
             }
             for (k, strides) in layout.strides.iter().enumerate() {
                 for axis in 0..RANK {
@@ -89,10 +89,16 @@ fn text(program: &Program, inputs: usize, form: Form) -> Result<String, std::fmt
         writeln!(out, "    s{k}: f32,")?;
     }
     if form == Form::Strided {
-        out.push_str("    rank: u32, width: u32, pieces: u32,\n   ");
-        (0..RANK - 1).try_for_each(|axis| write!(out, " size{axis}: u32,"))?;
+        out.push_str("    rank: u32, width: u32,\n");
+        let mut divisor =
+            |name: &str| writeln!(out, "    {name}: u32, {name}_magic: u32, {name}_shift: u32,");
+        divisor("pieces")?;
+        (0..RANK - 1).try_for_each(|axis| divisor(&format!("size{axis}")))?;
+        out.push_str("   ");
         for k in 0..inputs {
-            out.push_str("\n   ");
+            if k > 0 {
+                out.push_str("\n   ");
+            }
             (0..RANK).try_for_each(|axis| write!(out, " x{k}_{axis}: u32,"))?;
         }
         out.push('\n');
@@ -190,26 +196,42 @@ fn flat_body(out: &mut String, inputs: usize) -> std::fmt::Result {
 
 fn strided_body(out: &mut String, inputs: usize) -> std::fmt::Result {
     let last = RANK - 1;
-    writeln!(out, "    let row = item / params.pieces;\n    var rest = row;")?;
+    writeln!(
+        out,
+        "    let row = index_divide(item, params.pieces_magic, params.pieces_shift);
+    var rest = row;
+    var next = 0u;
+    var i = 0u;"
+    )?;
     (0..inputs).try_for_each(|k| writeln!(out, "    var from{k} = 0u;"))?;
     for axis in (0..last).rev() {
         let behind = last - axis;
         writeln!(out, "    if params.rank > {behind}u {{")?;
-        writeln!(out, "        let i = rest % params.size{axis};")?;
-        writeln!(out, "        rest /= params.size{axis};")?;
+        writeln!(
+            out,
+            "        next = index_divide(rest, params.size{axis}_magic, params.size{axis}_shift);
+        i = rest - next * params.size{axis};
+        rest = next;"
+        )?;
         (0..inputs)
             .try_for_each(|k| writeln!(out, "        from{k} += i * params.x{k}_{axis};"))?;
         out.push_str("    }\n");
     }
-    let arguments: Vec<String> =
-        (0..inputs).map(|k| format!("x{k}[from{k} + i * params.x{k}_{last}]")).collect();
-    let arguments = arguments.join(", ");
     writeln!(
         out,
-        "    let first = item % params.pieces * {LANES}u;
-    let end = min(first + {LANES}u, params.width);
-    for (var i = first; i < end; i += 1u) {{
-        y[row * params.width + i] = value({arguments});
-    }}"
-    )
+        "    let first = (item - row * params.pieces) * {LANES}u;
+    let to = row * params.width + first;"
+    )?;
+    for lane in 0..LANES {
+        let place = |k| format!("x{k}[from{k} + (first + {lane}u) * params.x{k}_{last}]");
+        let arguments: Vec<String> = (0..inputs).map(place).collect();
+        writeln!(out, "    let v{lane} = value({});", arguments.join(", "))?;
+    }
+    for lane in 0..LANES {
+        writeln!(
+            out,
+            "    if first + {lane}u < params.width {{\n        y[to + {lane}u] = v{lane};\n    }}"
+        )?;
+    }
+    Ok(())
 }

@@ -63,6 +63,15 @@ struct Resample {
     reversed: bool,
 }
 
+/// The outputs and inputs of an axis that meet in one tap: of the outputs of one phase (every
+/// `phases`-th), `count` from `output` on; of the inputs, from `input` on in the axis's steps.
+struct Meetings {
+    phase: usize,
+    output: usize,
+    input: usize,
+    count: usize,
+}
+
 /// One axis: sizes and steps.
 #[derive(Clone, Copy)]
 struct Axis {
@@ -82,15 +91,14 @@ impl Axis {
         (position % self.up == 0 && i < self.size_in).then_some(i)
     }
 
-    /// The (first output, first input, count) that meet in tap `t`; neighbours are
-    /// [`Axis::steps`] apart.
-    fn meetings(&self, t: usize) -> (usize, usize, usize) {
-        let [step, _] = self.steps();
+    /// What meets in tap `t`.
+    fn meetings(&self, t: usize) -> Meetings {
+        let [phases, _] = self.steps();
         let first = (0..self.size_out).find(|&o| self.input(o, t).is_some());
-        let Some(o) = first else { return (0, 0, 0) };
-        let last = (o..self.size_out).step_by(step).rfind(|&o| self.input(o, t).is_some());
-        let count = (last.expect("o itself") - o) / step + 1;
-        (o, self.input(o, t).expect("o meets t"), count)
+        let first = first.unwrap_or(self.size_out);
+        let (phase, output) = (first % phases, first / phases);
+        let met = (first..self.size_out).step_by(phases).map_while(|o| self.input(o, t));
+        Meetings { phase, output, input: self.input(first, t).unwrap_or(0), count: met.count() }
     }
 
     /// Distances between neighbouring outputs, and inputs, that meet in one tap.
@@ -177,8 +185,8 @@ impl Op for Resample {
         let axes = self.axes(x[0].shape, x[1].shape);
         let taps = self.taps::<f32>(x[1]);
         let passes = passes(&taps, axes);
-        let [size_in, size_out] = [axes.map(|a| a.size_in), axes.map(|a| a.size_out)];
-        let [len_in, len_out] = [size_in, size_out].map(|[h, w]| h * w);
+        let size_out = axes.map(|a| a.size_out);
+        let (len_in, len_out) = (axes[0].size_in * axes[1].size_in, size_out[0] * size_out[1]);
         let (x, planes) = (x[0].f32(), y.len() / len_out);
         let work = y.len() * taps.len();
         let y = Shared::new(y);
@@ -186,14 +194,15 @@ impl Op for Resample {
             let x = &x[plane * len_in..][..len_in];
             // SAFETY: each task has its own plane.
             let y = unsafe { y.part(plane * len_out, len_out) };
-            match &passes[..] {
-                [only] => only.run(x, y),
-                [first, second] => with_scratch([first.len_out()], |[middle]| {
-                    first.run(x, middle);
-                    second.run(middle, y);
-                }),
-                _ => unreachable!("one pass or two"),
-            }
+            // The product of the first of two passes, and a line.
+            let middle = if passes.len() > 1 { passes[0].len_out() } else { 0 };
+            with_scratch([middle, size_out[1]], |[middle, line]| match &passes[..] {
+                [first, second] => {
+                    first.run(x, middle, line);
+                    second.run(middle, y, line);
+                }
+                whole => whole[0].run(x, y, line),
+            });
         });
         true
     }
@@ -204,7 +213,7 @@ impl Op for Resample {
             .bind("x", x[0])
             .bind("kernel", x[1])
             .bind("y", y)
-            .param("len", y.numel())
+            .param("planes", y.size(0) * y.size(1))
             .param("reversed", usize::from(self.reversed));
         for (axis, name) in [(vertical, "y"), (horizontal, "x")] {
             launch = launch
@@ -217,7 +226,8 @@ impl Op for Resample {
         }
         let area = vertical.up * horizontal.up;
         let cost = 2 * y.numel() * (vertical.taps * horizontal.taps).div_ceil(area);
-        vec![launch.elements(y.numel(), 64).flops(cost)]
+        let tiles = (y.size(0) * y.size(1)).div_ceil(4) * vertical.size_out * horizontal.size_out;
+        vec![launch.elements(tiles, 64).flops(cost)]
     }
 
     /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
@@ -277,33 +287,39 @@ impl Pass {
         self.axes[0].size_out * self.axes[1].size_out
     }
 
-    /// Adds line by line, tap by tap, so that the inner loop runs over neighbours.
-    fn run(&self, x: &[f32], y: &mut [f32]) {
+    /// Line by line and tap by tap, so that the inner loops run over neighbours: outputs that meet
+    /// the same taps (a phase) are summed side by side, and put in their places where there are
+    /// several phases.
+    fn run(&self, x: &[f32], y: &mut [f32], line: &mut [f32]) {
         let [vertical, horizontal] = self.axes;
-        let [step_y, step_x] = horizontal.steps();
+        let [phases, step] = horizontal.steps();
         let meetings: Vec<_> = (0..horizontal.taps).map(|t| horizontal.meetings(t)).collect();
         for (oy, y) in y.chunks_exact_mut(horizontal.size_out).enumerate() {
-            y.fill(0.0);
-            for (ty, taps) in self.taps.chunks_exact(horizontal.taps).enumerate() {
-                let Some(iy) = vertical.input(oy, ty) else { continue };
-                let x = &x[iy * horizontal.size_in..][..horizontal.size_in];
-                for (&tap, &(o, i, count)) in taps.iter().zip(&meetings) {
-                    if count == 0 {
-                        continue;
+            for phase in 0..phases.min(horizontal.size_out) {
+                let len = (horizontal.size_out - phase).div_ceil(phases);
+                let sums = if phases == 1 { &mut *y } else { &mut line[..len] };
+                sums.fill(0.0);
+                for (ty, taps) in self.taps.chunks_exact(horizontal.taps).enumerate() {
+                    let Some(iy) = vertical.input(oy, ty) else { continue };
+                    let x = &x[iy * horizontal.size_in..][..horizontal.size_in];
+                    for (&tap, m) in taps.iter().zip(&meetings).filter(|(_, m)| m.phase == phase) {
+                        add_scaled(tap, &x[m.input..], step, &mut sums[m.output..][..m.count]);
                     }
-                    add_scaled(tap, (&x[i..], step_x), (&mut y[o..], step_y), count);
+                }
+                if phases > 1 {
+                    let places = y.iter_mut().skip(phase).step_by(phases);
+                    places.zip(&line[..len]).for_each(|(y, sum)| *y = *sum);
                 }
             }
         }
     }
 }
 
-/// `y[k * step_y] += tap * x[k * step_x]`.
-fn add_scaled(tap: f32, (x, step_x): (&[f32], usize), (y, step_y): (&mut [f32], usize), n: usize) {
-    if step_x == 1 && step_y == 1 {
-        y[..n].iter_mut().zip(&x[..n]).for_each(|(y, x)| *y += tap * x);
+/// `y[k] += tap * x[k * step]`.
+fn add_scaled(tap: f32, x: &[f32], step: usize, y: &mut [f32]) {
+    if step == 1 {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += tap * x);
     } else {
-        let pairs = y.iter_mut().step_by(step_y).zip(x.iter().step_by(step_x));
-        pairs.take(n).for_each(|(y, x)| *y += tap * x);
+        y.iter_mut().zip(x.iter().step_by(step)).for_each(|(y, x)| *y += tap * x);
     }
 }
