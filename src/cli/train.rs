@@ -135,10 +135,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let outcome = run.train(&mut watch);
     watch.bar.finish_and_clear();
     match outcome? {
-        Outcome::Finished => say!(
-            "done; pictures: semgan sample --network {} --outdir samples",
-            folder.display()
-        ),
+        Outcome::Finished => {
+            say!("done; pictures: semgan sample --network {} --outdir samples", folder.display())
+        }
         Outcome::Stopped => {
             say!("stopped; go on: semgan train --resume {}", folder.display());
             return Ok(ExitCode::from(watch.signal.load(Ordering::Relaxed) as u8));
