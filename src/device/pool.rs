@@ -3,7 +3,7 @@
 //! A buffer goes back the moment its last handle is dropped, although recorded work may still read
 //! it: whoever gets it next is recorded later on the same queue, so the old readers come first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,11 +37,15 @@ fn class(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(step)
 }
 
+/// Buffers by what they are for, by class, by number. The lowest number goes first, so that equal
+/// steps take equal buffers and find their bind groups again.
+type Free = HashMap<(Use, u64), BTreeMap<u64, wgpu::Buffer>>;
+
 #[derive(Debug)]
 pub(super) struct Pool {
     device: wgpu::Device,
     max_bytes: u64,
-    free: Mutex<HashMap<(Use, u64), Vec<(u64, wgpu::Buffer)>>>,
+    free: Mutex<Free>,
     made: AtomicU64,
     requested: Arc<AtomicU64>,
     tally: Arc<Tally>,
@@ -85,7 +89,7 @@ impl Pool {
             self.max_bytes
         );
         let bytes = class(bytes).min(self.max_bytes);
-        let reused = self.lock().get_mut(&(usage, bytes)).and_then(Vec::pop);
+        let reused = self.lock().get_mut(&(usage, bytes)).and_then(BTreeMap::pop_first);
         let (id, raw) = reused.unwrap_or_else(|| self.make(usage, bytes));
         if usage == Use::Tensor {
             self.tally.hold(bytes);
@@ -105,7 +109,7 @@ impl Pool {
         (self.made.fetch_add(1, Ordering::Relaxed), raw)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Use, u64), Vec<(u64, wgpu::Buffer)>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,8 +130,8 @@ impl Drop for GpuBuffer {
         if self.usage == Use::Tensor {
             self.pool.tally.release(self.bytes);
         }
-        let kept = (self.id, self.raw.clone());
-        self.pool.lock().entry((self.usage, self.bytes)).or_default().push(kept);
+        let mut free = self.pool.lock();
+        free.entry((self.usage, self.bytes)).or_default().insert(self.id, self.raw.clone());
     }
 }
 
