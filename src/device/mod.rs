@@ -128,11 +128,11 @@ impl Device {
         }
     }
 
-    /// The table of costs by operation; on the CPU devices for now.
-    pub fn profile(&self) -> Option<&profile::Profile> {
+    /// The table of costs by operation, or by kernel on a GPU.
+    pub fn profile(&self) -> &profile::Profile {
         match self {
-            Self::Cpu(host) | Self::Reference(host) => Some(&host.profile),
-            Self::Gpu(_) => None,
+            Self::Cpu(host) | Self::Reference(host) => &host.profile,
+            Self::Gpu(gpu) => &gpu.profile,
         }
     }
 
