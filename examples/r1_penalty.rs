@@ -11,7 +11,8 @@ use semgan::{Device, Result};
 fn main() -> Result<()> {
     let wanted = std::env::args().nth(1).unwrap_or_else(|| "cpu".into());
     let (device, _) = Device::select(&wanted)?;
-    let normals = |stream, shape: &[usize]| Draw { seed: 7, stream, step: 0 }.normals(shape, &device);
+    let normals =
+        |stream, shape: &[usize]| Draw { seed: 7, stream, step: 0 }.normals(shape, &device);
     let real = normals(0, &[4, 3, 16, 16]).tracked();
     let (w1, w2) = (normals(1, &[8, 3, 3, 3]).tracked(), normals(2, &[1, 8 * 16 * 16]).tracked());
 
