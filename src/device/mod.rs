@@ -104,6 +104,12 @@ impl Device {
         }
     }
 
+    /// Whether this is a GPU in name only, a driver that runs kernels on the processor: barriers and
+    /// workgroup memory are dear there, loads of neighbours no cheaper than others.
+    pub fn is_software(&self) -> bool {
+        matches!(self, Self::Gpu(gpu) if gpu.report().is_software())
+    }
+
     /// What has been done here since the process started.
     pub fn counters(&self) -> Counters {
         match self {
