@@ -110,5 +110,5 @@ impl Error {
     }
 }
 
-/// Result with the library's [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+/// Result with the library's [`Error`], unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `semgan` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    semgan::cli::main()
+}

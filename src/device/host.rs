@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
+use super::profile::Profile;
 use super::{Counters, Dtype};
+use crate::tensor::Shape;
 
 /// Numbers of one tensor or slab in host memory.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct Host {
     bytes_read_back: AtomicU64,
     bytes_in_use: AtomicU64,
     peak_bytes: AtomicU64,
+    pub(super) profile: Profile,
 }
 
 fn take<T: Clone + Default>(free: &mut HashMap<usize, Vec<Vec<T>>>, len: usize) -> Option<Vec<T>> {
@@ -69,8 +73,15 @@ impl Host {
         buffer
     }
 
-    pub(crate) fn count_dispatch(&self) {
+    /// Runs one operation's work, counted and, where asked for, timed.
+    pub(crate) fn dispatch(&self, name: &str, shape: &Shape, bytes: u64, work: impl FnOnce()) {
         self.dispatches.fetch_add(1, Ordering::Relaxed);
+        if !self.profile.is_on() {
+            return work();
+        }
+        let start = Instant::now();
+        work();
+        self.profile.record(format!("{name} {shape:?}"), start.elapsed(), bytes);
     }
 
     pub(crate) fn count_read(&self, bytes: u64) {

@@ -16,7 +16,7 @@ macro_rules! helpers {
 }
 
 /// Files that a `// uses:` line may name.
-const HELPERS: &[(&str, &str)] = helpers!("index" "math" "reduce" "runs");
+const HELPERS: &[(&str, &str)] = helpers!("index" "math" "philox" "reduce" "runs" "tile");
 
 /// What a kernel wants from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

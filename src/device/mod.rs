@@ -13,6 +13,7 @@ pub mod kernel;
 mod launch;
 mod pipeline;
 mod pool;
+pub mod profile;
 mod readback;
 mod record;
 mod tally;
@@ -68,6 +69,21 @@ pub struct Counters {
     pub peak_bytes: u64,
 }
 
+impl Counters {
+    /// What happened since an earlier reading; the peak is that of now.
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            dispatches: self.dispatches - earlier.dispatches,
+            submits: self.submits - earlier.submits,
+            pipelines: self.pipelines - earlier.pipelines,
+            bind_groups: self.bind_groups - earlier.bind_groups,
+            bytes_allocated: self.bytes_allocated - earlier.bytes_allocated,
+            bytes_read_back: self.bytes_read_back - earlier.bytes_read_back,
+            peak_bytes: self.peak_bytes,
+        }
+    }
+}
+
 /// A place for tensors. Cheap to clone; equal when tensors may meet in one operation.
 #[derive(Clone, Debug)]
 pub enum Device {
@@ -108,6 +124,22 @@ impl Device {
     /// workgroup memory are dear there, loads of neighbours no cheaper than others.
     pub fn is_software(&self) -> bool {
         matches!(self, Self::Gpu(gpu) if gpu.report().is_software())
+    }
+
+    /// `cpu`, `reference` or the GPU's name and backend.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Gpu(gpu) => format!("{} ({})", gpu.report().name, gpu.report().backend),
+            _ => self.kind().into(),
+        }
+    }
+
+    /// The table of costs by operation, or by kernel on a GPU.
+    pub fn profile(&self) -> &profile::Profile {
+        match self {
+            Self::Cpu(host) | Self::Reference(host) => &host.profile,
+            Self::Gpu(gpu) => &gpu.profile,
+        }
     }
 
     /// What has been done here since the process started.

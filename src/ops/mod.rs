@@ -7,9 +7,16 @@
 //! gather and scatter-add. So every gradient can be differentiated again.
 
 pub mod cat;
+pub mod conv;
+pub mod gather;
+pub mod linear;
 pub mod movement;
+pub mod norm;
+pub mod optim;
 pub mod pointwise;
+pub mod random;
 pub mod reduce;
+pub mod resample;
 pub mod reshape;
 mod twin;
 

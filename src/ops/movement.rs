@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::{Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::Launch;
 use crate::kernel;
@@ -246,6 +248,22 @@ impl Op for Movement {
         }
     }
 
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let runs = self.runs(x[0].shape);
+        let Some((inner, outer)) = runs.split_last() else { return false };
+        let (width, x) = (inner.axis.size, x[0].f32());
+        let rows = (16 * 1024 / width).max(1);
+        y.par_chunks_mut(rows * width).enumerate().for_each(|(k, y)| {
+            for (row, y) in y.chunks_exact_mut(width).enumerate() {
+                match Run::offset(outer, k * rows + row) {
+                    Some(from) => inner.copy(&x[from..], y),
+                    None => y.fill(0.0),
+                }
+            }
+        });
+        true
+    }
+
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let paths = Path::merged(&self.axes, x[0].shape());
         let mut launch = Launch::new(kernel!("movement")).bind("x", x[0]).bind("y", y);
@@ -357,7 +375,78 @@ impl Axis {
     }
 }
 
+/// An axis of the output over (merged) axes of the input.
+#[derive(Clone, Copy)]
+struct Run {
+    axis: Axis,
+    /// Size and stride of the input's axis; 1 and 0 where it is repeated.
+    n: usize,
+    stride: usize,
+}
+
+impl Run {
+    /// Where the input begins for a row of the outer axes; `None` for a row of zeros.
+    fn offset(outer: &[Self], mut row: usize) -> Option<usize> {
+        let mut offset = 0;
+        for run in outer.iter().rev() {
+            if run.axis.source.is_some() {
+                offset += run.axis.index(row % run.axis.size, run.n)? * run.stride;
+            }
+            row /= run.axis.size;
+        }
+        Some(offset)
+    }
+
+    /// One row of the output along this axis.
+    fn copy(&self, x: &[f32], y: &mut [f32]) {
+        let Axis { source, start, step, dilation, .. } = self.axis;
+        if source.is_none() {
+            return y.fill(x[0]);
+        }
+        if (step, dilation, self.stride) != (1, 1, 1) {
+            for (i, y) in y.iter_mut().enumerate() {
+                *y = self.axis.index(i, self.n).map_or(0.0, |j| x[j * self.stride]);
+            }
+            return;
+        }
+        // The part of the row that lies inside the input is one copy.
+        let first = (-start).clamp(0, y.len() as i64) as usize;
+        let end = (self.n as i64 - start).clamp(first as i64, y.len() as i64) as usize;
+        let from = (first as i64 + start) as usize;
+        y[..first].fill(0.0);
+        y[first..end].copy_from_slice(&x[from..from + end - first]);
+        y[end..].fill(0.0);
+    }
+}
+
 impl Movement {
+    /// The output's axes, neighbours that move together merged.
+    fn runs(&self, x: &Shape) -> Vec<Run> {
+        let strides = x.strides();
+        let mut runs: Vec<Run> = Vec::new();
+        for &axis in self.axes.iter().filter(|a| a.size != 1 || a.start != 0) {
+            let (n, stride) = axis.source.map_or((1, 0), |s| (x[s], strides[s]));
+            let run = Run { axis, n, stride };
+            let whole = |r: &Run| {
+                r.axis.source.is_none() || r.axis == Axis::whole(r.n, r.axis.source.unwrap_or(0))
+            };
+            match runs.last_mut() {
+                Some(last)
+                    if whole(last)
+                        && whole(&run)
+                        && last.axis.source.is_some() == axis.source.is_some()
+                        && last.stride == stride * n =>
+                {
+                    last.axis.size *= axis.size;
+                    last.n *= n;
+                    last.stride = stride;
+                }
+                _ => runs.push(run),
+            }
+        }
+        runs
+    }
+
     fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {
         let strides = x.shape.strides();
         let values = T::of(&x);

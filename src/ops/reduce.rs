@@ -196,6 +196,11 @@ impl Op for Reduce {
     }
 }
 
+/// The launches that write the sum of x over `axes` to y, for operations that sum in parts.
+pub(super) fn sum_into(x: &Tensor, axes: &[usize], y: &Tensor) -> Vec<Launch> {
+    Reduce { kind: Kind::Sum, axes: axes.to_vec() }.launch(&[x], y)
+}
+
 /// The axes of a reduction, neighbours of one kind merged: (size, stride) of the kept ones and of
 /// those that are summed over, outermost first.
 struct Runs {

@@ -126,12 +126,13 @@ pub(super) fn run(
     device: &Device,
     host: &Arc<Host>,
 ) -> Tensor {
+    let read: u64 = x.iter().map(|x| x.numel() as u64 * x.dtype().bytes()).sum();
     let x: Vec<Slice> = x.iter().map(|x| slice(x)).collect();
     let dtype = op.dtype(device);
     let mut buffer = host.alloc(dtype, shape.numel());
-    host.count_dispatch();
     let rows = op.rows(&shape).max(1);
-    match &mut buffer.data {
+    let bytes = read + shape.numel() as u64 * dtype.bytes();
+    host.dispatch(op.name(), &shape, bytes, || match &mut buffer.data {
         HostData::F32(y) => {
             if !op.native(&x, y) {
                 split(y, rows, |y, rows| op.twin(&x, SliceMut::F32(y), rows));
@@ -139,7 +140,7 @@ pub(super) fn run(
         }
         HostData::F64(y) => split(y, rows, |y, rows| op.twin(&x, SliceMut::F64(y), rows)),
         HostData::I32(y) => split(y, rows, |y, rows| op.twin(&x, SliceMut::I32(y), rows)),
-    }
+    });
     Tensor::new(shape, dtype, device, Storage { buffer: Buffer::Host(Arc::new(buffer)), offset: 0 })
 }
 

@@ -185,6 +185,12 @@ impl Tensor {
         self.node.is_some()
     }
 
+    /// Whether both are one variable: the same numbers at the same place on the tape.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let node = |t: &Self| t.node.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.value, &other.value) && node(self) == node(other)
+    }
+
     /// A copy on another device, off the tape.
     ///
     /// # Errors

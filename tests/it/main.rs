@@ -4,4 +4,5 @@ mod autograd;
 mod common;
 mod device;
 mod kernels;
+mod ops_heavy;
 mod shaders;

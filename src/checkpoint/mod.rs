@@ -1,0 +1,159 @@
+//! Network files: safetensors with a JSON description in the metadata.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+use crate::files::write_atomically;
+use crate::tensor::Shape;
+use crate::{Error, Result};
+
+/// Metadata key of the description.
+const DESCRIPTION: &str = "semgan";
+
+/// Real tensors by name, and a description.
+#[derive(Clone, Debug, Default)]
+pub struct Checkpoint {
+    /// Where it was read; empty for one that was not.
+    pub path: PathBuf,
+    /// What it holds.
+    pub description: Value,
+    /// Shapes and numbers.
+    pub tensors: BTreeMap<String, (Shape, Vec<f32>)>,
+}
+
+impl Checkpoint {
+    /// Reads and checks a file: lengths, types and the description, and that every number is finite.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the tensor.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let broken = |reason: String| Error::checkpoint(path, reason);
+        let unreadable = |e: safetensors::SafeTensorError| {
+            broken(format!("not a complete safetensors file ({e}); is it a semgan snapshot?"))
+        };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
+        let file = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+        let text = header.metadata().as_ref().and_then(|m| m.get(DESCRIPTION));
+        let text = text.ok_or_else(|| broken("not a semgan snapshot: no description".into()))?;
+        let description = serde_json::from_str(text)
+            .map_err(|e| broken(format!("the description is no JSON: {e}")))?;
+        let mut tensors = BTreeMap::new();
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(broken(format!("{name} has type {:?}, not F32", view.dtype())));
+            }
+            let number = |b: &[u8]| f32::from_le_bytes(b.try_into().expect("chunks of four"));
+            let values: Vec<f32> = view.data().chunks_exact(4).map(number).collect();
+            if let Some(k) = values.iter().position(|v| !v.is_finite()) {
+                let value = values[k];
+                return Err(broken(format!("{name}: element {k} is {value}, which is not finite")));
+            }
+            tensors.insert(name, (view.shape().into(), values));
+        }
+        Ok(Self { path: path.to_owned(), description, tensors })
+    }
+
+    /// Reads the description alone, and checks that the file is as long as its header says.
+    ///
+    /// # Errors
+    /// When it is cut off or not one of ours.
+    pub fn describe(path: &Path) -> Result<Self> {
+        let description = header(path).map_err(Error::io("read", path))?;
+        let reason = "cut off, or not a semgan snapshot";
+        let description = description.ok_or_else(|| Error::checkpoint(path, reason))?;
+        Ok(Self { path: path.to_owned(), description, tensors: BTreeMap::new() })
+    }
+
+    /// Writes the file atomically.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the system refuses.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let bad = |(name, (_, values)): (&String, &(Shape, Vec<f32>))| {
+            values.iter().any(|v| !v.is_finite()).then(|| name.clone())
+        };
+        if let Some(name) = self.tensors.iter().find_map(bad) {
+            return Err(Error::checkpoint(path, format!("not written: {name} is not finite")));
+        }
+        let part = |(name, (shape, values)): (&String, &(Shape, Vec<f32>))| {
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name.clone(), shape.to_vec(), bytes)
+        };
+        let parts: Vec<_> = self.tensors.iter().map(part).collect();
+        let views = parts.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+            (name.as_str(), view.expect("as many bytes as the shape says"))
+        });
+        let metadata = HashMap::from([(DESCRIPTION.to_owned(), self.description.to_string())]);
+        let bytes = safetensors::serialize(views, Some(metadata))
+            .map_err(|e| Error::checkpoint(path, e.to_string()))?;
+        write_atomically(path, &bytes)
+    }
+
+    /// Numbers of the tensors whose name starts with `prefix`, by the rest of the name.
+    pub fn values(&self, prefix: &str) -> BTreeMap<String, Vec<f32>> {
+        let part = |(name, (_, values)): (&String, &(Shape, Vec<f32>))| {
+            Some((name.strip_prefix(prefix)?.to_owned(), values.clone()))
+        };
+        self.tensors.iter().filter_map(part).collect()
+    }
+
+    /// Numbers of one tensor.
+    ///
+    /// # Errors
+    /// When the file has none of that name.
+    pub fn tensor(&self, name: &str) -> Result<&[f32]> {
+        let missing = || Error::checkpoint(&self.path, format!("no tensor {name}"));
+        self.tensors.get(name).map(|(_, values)| values.as_slice()).ok_or_else(missing)
+    }
+
+    /// A field of the description.
+    ///
+    /// # Errors
+    /// When it is missing or of another form.
+    pub fn field<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let value = self.description.get(name).cloned().unwrap_or_default();
+        serde_json::from_value(value)
+            .map_err(|e| Error::checkpoint(&self.path, format!("{name:?} of the description: {e}")))
+    }
+
+    /// Names the file in an error about one of its tensors.
+    pub fn blame(&self, error: Error) -> Error {
+        match error {
+            Error::Config { field, reason } => {
+                Error::checkpoint(&self.path, format!("{field}: {reason}"))
+            }
+            other => other,
+        }
+    }
+}
+
+/// The description in a file's header; `None` where the file is not whole.
+fn header(path: &Path) -> std::io::Result<Option<Value>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut size = [0; 8];
+    if length < 8 {
+        return Ok(None);
+    }
+    file.read_exact(&mut size)?;
+    let size = u64::from_le_bytes(size);
+    if size > length - 8 {
+        return Ok(None);
+    }
+    let mut text = Vec::new();
+    file.take(size).read_to_end(&mut text)?;
+    let entries: BTreeMap<String, Value> = serde_json::from_slice(&text).unwrap_or_default();
+    let ends = entries.values().filter_map(|entry| entry["data_offsets"][1].as_u64());
+    let whole = ends.max().is_some_and(|end| 8 + size + end == length);
+    let description = entries.get("__metadata__").and_then(|m| m[DESCRIPTION].as_str());
+    let description = description.and_then(|text| serde_json::from_str(text).ok());
+    Ok(description.filter(|_| whole))
+}

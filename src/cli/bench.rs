@@ -1,0 +1,174 @@
+//! `semgan bench`: how long a training step takes on a device.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::DeviceArgs;
+use crate::device::Counters;
+use crate::models::sarigan::Config;
+use crate::ops::random::{Draw, Stream};
+use crate::train::step::run_phase;
+use crate::train::{Phase, Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
+
+/// Measures speed
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand, Debug)]
+enum What {
+    Step(StepArgs),
+}
+
+/// One SariGAN training iteration on random pictures, lazy phases averaged in
+#[derive(clap::Args, Debug)]
+struct StepArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Sizes of the network
+    #[arg(long, value_enum, default_value_t = Preset::Tiny)]
+    preset: Preset,
+    /// Side of the pictures
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    res: usize,
+    /// Pictures per step
+    #[arg(long, default_value_t = 16)]
+    batch: usize,
+    /// Times each phase is measured; the median counts
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Also print the operations that take most of the time, on stderr
+    #[arg(long)]
+    profile: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Named network sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Preset {
+    /// Learns on two CPU cores
+    Tiny,
+    /// The published table
+    Published,
+}
+
+impl Preset {
+    pub(super) fn config(self, res: usize) -> Config {
+        match self {
+            Self::Tiny => Config::tiny(res),
+            Self::Published => Config::published(res),
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let What::Step(args) = &args.what;
+    step(args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Seconds of each round, and what the device did in one.
+struct Measured {
+    name: &'static str,
+    every: u64,
+    seconds: f64,
+    cost: Counters,
+}
+
+fn step(args: &StepArgs) -> anyhow::Result<()> {
+    let device = args.device.open()?;
+    let config = args.preset.config(args.res);
+    let recipe = Recipe::official();
+    let mut state = State::new(&config, &recipe, 0, &device);
+    let size = [args.batch, 3, args.res, args.res];
+    let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
+    let real = real.uniforms(size, &device) * 2.0 - 1.0;
+    let mut parts = Vec::new();
+    if args.profile {
+        device.profile().switch(true);
+    }
+    for &scheduled in &recipe.phases {
+        parts.push(measure(&mut state, &recipe, scheduled, &real, args.rounds)?);
+    }
+    let per_step =
+        |f: fn(&Measured) -> f64| parts.iter().map(|p| f(p) / p.every as f64).sum::<f64>();
+    let seconds = per_step(|p| p.seconds);
+    let find = |name: &str| parts.iter().find(|p| p.name == name).map_or(0.0, |p| p.seconds);
+    let total = device.counters();
+    let report = json!({
+        "device": device.describe(),
+        "preset": format!("{:?}", args.preset).to_lowercase(),
+        "res": args.res,
+        "batch": args.batch,
+        "seconds_per_iteration": seconds,
+        "images_per_second": args.batch as f64 / seconds,
+        "parts": {
+            "d": find("Dmain"), "g": find("Gmain"), "r1": find("Dr1"), "path": find("Gpl"),
+        },
+        "dispatches": per_step(|p| p.cost.dispatches as f64),
+        "submits": per_step(|p| p.cost.submits as f64),
+        "pipelines": total.pipelines,
+        "bytes_read_back": per_step(|p| p.cost.bytes_read_back as f64),
+        "peak_host_bytes": crate::memory::peak_host_bytes(),
+        "peak_device_bytes": total.peak_bytes,
+    });
+    if args.profile {
+        for (name, cost) in device.profile().table().into_iter().take(40) {
+            let (ms, gb) = (cost.time.as_secs_f64() * 1e3, cost.bytes as f64 / 1e9);
+            let speed = gb / cost.time.as_secs_f64();
+            eprintln!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{report}")?;
+    } else {
+        writeln!(out, "{report:#}")?;
+    }
+    Ok(())
+}
+
+/// One round to warm up, then the median of the others.
+fn measure(
+    state: &mut State,
+    recipe: &Recipe,
+    scheduled: Scheduled,
+    real: &crate::Tensor,
+    rounds: usize,
+) -> anyhow::Result<Measured> {
+    let device = real.device().clone();
+    let mut seconds = Vec::new();
+    let mut cost = Counters::default();
+    for round in 0..=rounds {
+        device.sync()?;
+        let before = device.counters();
+        let start = Instant::now();
+        // Path inputs exist at steps that are multiples of 4; two latents in most of them.
+        let step = 16 * round as u64;
+        let config = state.g.model.config().clone();
+        let inputs = StepInputs::draw(&config, recipe, 0, step, real.clone());
+        let mut out = StepOutputs::default();
+        run_phase(state, &inputs, recipe, scheduled, &mut out);
+        if out.flags.is_empty() {
+            device.sync()?;
+        } else {
+            Report::new(step, &out).wait(state)?;
+        }
+        seconds.push(start.elapsed().as_secs_f64());
+        cost = device.counters().since(&before);
+    }
+    let mut measured = seconds[1..].to_vec();
+    measured.sort_by(f64::total_cmp);
+    let name = scheduled.phase.name();
+    let seconds = measured[measured.len() / 2];
+    let every = if matches!(scheduled.phase, Phase::Ema { .. }) { 1 } else { scheduled.every };
+    Ok(Measured { name, every, seconds, cost })
+}

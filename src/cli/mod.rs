@@ -1,0 +1,79 @@
+//! The command line: one file per subcommand, each with its `Args` and `run`.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage. A
+//! closed pipe is no failure.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what talks to people")]
+
+mod bench;
+mod devices;
+mod sample;
+mod train;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::Device;
+
+/// Semantic GANs that train and run on any GPU.
+#[derive(Parser, Debug)]
+#[command(name = "semgan", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Train(Box<train::Args>),
+    Sample(sample::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+    Verify(verify::Args),
+}
+
+/// Where to compute; flattened into every command that does.
+#[derive(clap::Args, Debug, Clone)]
+pub struct DeviceArgs {
+    /// auto, cpu, gpu, gpu:N, gpu:NAME or reference; `semgan devices` lists what is there
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+}
+
+impl DeviceArgs {
+    /// The device; says on stderr which one and why.
+    pub fn open(&self) -> crate::Result<Device> {
+        let (device, why) = Device::select(&self.device)?;
+        eprintln!("{why}");
+        Ok(device)
+    }
+}
+
+/// Parses the arguments, runs the command and reports its error.
+pub fn main() -> ExitCode {
+    ignore_file_size_signal();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Train(args) => train::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Verify(args) => verify::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        let broken_pipe = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+        if error.chain().filter_map(|e| e.downcast_ref()).any(broken_pipe) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Without this a file-size limit kills the process; with it, writing reports an error.
+fn ignore_file_size_signal() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+}

@@ -1,0 +1,102 @@
+//! `semgan sample`: pictures of a trained network.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+
+use super::DeviceArgs;
+use crate::Error;
+use crate::sample::{Noise, Sampler, grid, parse_grid, parse_seeds, save_png};
+use crate::train::{folder, snapshot};
+
+/// Makes pictures from seeds: one PNG each, and a grid
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Run folder (its newest snapshot) or snapshot file
+    #[arg(long, value_name = "RUN_OR_FILE")]
+    network: PathBuf,
+    /// Seeds, like 0-35,40
+    #[arg(long, default_value = "0-35")]
+    seeds: String,
+    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
+    #[arg(
+        long = "trunc",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_negative_numbers = true
+    )]
+    psi: f64,
+    /// Where the noise of a picture comes from
+    #[arg(long, value_enum, default_value_t = NoiseMode::Const)]
+    noise_mode: NoiseMode,
+    /// Folder for the pictures
+    #[arg(long, value_name = "DIR")]
+    outdir: PathBuf,
+    /// Columns and rows of grid.png; as square as it gets by default
+    #[arg(long, value_name = "6x6")]
+    grid: Option<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NoiseMode {
+    /// From the seed: the same picture every time
+    Const,
+    /// New at every call
+    Random,
+    /// None
+    None,
+}
+
+impl NoiseMode {
+    fn noise(self) -> Noise {
+        match self {
+            Self::Const => Noise::Const,
+            Self::None => Noise::None,
+            Self::Random => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Noise::Random(now.as_nanos() as u64)
+            }
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let seeds = parse_seeds(&args.seeds)?;
+    if !args.psi.is_finite() {
+        return Err(Error::config("--trunc", format!("{} is not a number", args.psi)).into());
+    }
+    let (columns, rows) = match &args.grid {
+        Some(text) => parse_grid(text)?,
+        None => {
+            let columns = (seeds.len() as f64).sqrt().ceil() as usize;
+            (columns, seeds.len().div_ceil(columns))
+        }
+    };
+    let (file, passed_over) = folder::network(&args.network)?;
+    passed_over.iter().for_each(|p| eprintln!("passed over {p}"));
+    let device = args.device.open()?;
+    let (network, mean) = snapshot::generator(&file, &device)?;
+    let dir = &args.outdir;
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let sampler = Sampler::new(&network.model, &mean);
+    let noise = args.noise_mode.noise();
+    let (psi, source) = (args.psi.to_string(), file.path.display().to_string());
+    let mut pictures = Vec::new();
+    for &seed in &seeds {
+        let picture = sampler.picture(seed, args.psi, noise)?;
+        let number = seed.to_string();
+        let text = [("seed", number.as_str()), ("psi", &psi), ("network", &source)];
+        save_png(dir.join(format!("seed{seed:04}.png")), &picture, &text)?;
+        if pictures.len() < columns * rows {
+            pictures.push(picture);
+        }
+    }
+    let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", &source)];
+    save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
+    eprintln!("{} pictures and grid.png in {}", seeds.len(), dir.display());
+    Ok(ExitCode::SUCCESS)
+}

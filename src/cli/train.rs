@@ -1,0 +1,332 @@
+//! `semgan train`: from a folder of pictures to a network.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::DeviceArgs;
+use super::bench::Preset;
+use crate::checkpoint::Checkpoint;
+use crate::data::Dataset;
+use crate::device::Device;
+use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, State, Watch, folder, snapshot};
+use crate::{Error, Result, memory};
+
+/// Trains a network on a folder or a zip of pictures
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Folder (with everything below it) or zip of pictures
+    #[arg(long, value_name = "PATH", required_unless_present = "resume")]
+    data: Option<PathBuf>,
+    /// Kind of network
+    #[arg(long, value_enum, default_value_t = System::Sarigan)]
+    cfg: System,
+    /// Folder in which the run's folder is made
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    outdir: PathBuf,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Go on with the newest run of --outdir (latest), a run folder or a snapshot
+    #[arg(long, value_name = "latest|PATH")]
+    resume: Option<String>,
+    /// Let flags change the arithmetic of a resumed run
+    #[arg(long = "override", requires = "resume")]
+    override_arithmetic: bool,
+    /// Show what would be trained, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Added to the name of the run's folder
+    #[arg(long, value_name = "TEXT")]
+    desc: Option<String>,
+
+    /// Side of the pictures, a power of two [default: what the pictures have, up to 32 on the CPU
+    /// and 64 on a GPU]
+    #[arg(long, value_name = "PIXELS", help_heading = "Model")]
+    res: Option<usize>,
+    /// Sizes of the network [default: tiny]
+    #[arg(long, value_enum, help_heading = "Model")]
+    preset: Option<Preset>,
+
+    /// Losses and schedule [default: official]
+    #[arg(long, value_enum, help_heading = "Training")]
+    recipe: Option<RecipeName>,
+    /// Pictures per step [default: 16]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    batch: Option<usize>,
+    /// Length in thousands of pictures shown; may be a fraction [default: 100]
+    #[arg(long, value_name = "KIMG", help_heading = "Training")]
+    kimg: Option<f64>,
+    /// Seed of every random number [default: 0]
+    #[arg(long, help_heading = "Training")]
+    seed: Option<u64>,
+    /// Mirror pictures at random
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          require_equals = true, help_heading = "Training")]
+    mirror: Option<bool>,
+    /// Weight of the gradient penalty [default: 10]
+    #[arg(long, value_name = "GAMMA", help_heading = "Training")]
+    r1_gamma: Option<f64>,
+    /// Learning rate [default: 0.002]
+    #[arg(long, help_heading = "Training")]
+    lr: Option<f64>,
+
+    /// Thousands of pictures between progress lines [default: 4, or a tenth of a short run]
+    #[arg(long, value_name = "KIMG", help_heading = "Output")]
+    tick: Option<f64>,
+    /// Progress lines between snapshots [default: 50]
+    #[arg(long, value_name = "TICKS", help_heading = "Output")]
+    snap: Option<u64>,
+    /// Minutes between snapshots at most [default: 10]
+    #[arg(long, value_name = "MINUTES", help_heading = "Output")]
+    snap_minutes: Option<f64>,
+    /// Newest snapshots that are kept [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    keep: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum System {
+    /// Semantic-aware normalisation (NeurIPS 2020)
+    Sarigan,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RecipeName {
+    /// What the published code does
+    Official,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let device = args.device.open()?;
+    let resumed = match &args.resume {
+        Some(wanted) => {
+            let (file, passed_over) = folder::resume(wanted, &args.outdir)?;
+            passed_over.iter().for_each(|p| eprintln!("passed over {p}"));
+            Some((snapshot::options(&file)?, file))
+        }
+        None => None,
+    };
+    let before = resumed.as_ref().map(|(options, _)| options);
+    let (options, dataset) = resolve(args, before, &device)?;
+    if let Some(before) = before {
+        let changed = before.arithmetic_differences(&options);
+        if !changed.is_empty() && !args.override_arithmetic {
+            let reason = "differs from the resumed run, which would change its arithmetic; \
+                          leave it out, or add --override";
+            return Err(Error::config(changed.join(" and "), reason).into());
+        }
+    }
+    describe(&options, &dataset, &device);
+    if args.dry_run {
+        return Ok(dry_run(&options, &device)?);
+    }
+    let run = start(args, options, dataset, resumed.map(|(_, file)| file), &device)?;
+    let (folder, steps) = (run.folder.clone(), run.options.steps());
+    if run.state.step >= steps {
+        let kimg = run.state.images as f64 / 1000.0;
+        eprintln!("{} has {kimg} kimg already; a larger --kimg goes on", folder.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut watch = Terminal::new()?;
+    let outcome = run.train(&mut watch);
+    watch.bar.finish_and_clear();
+    match outcome? {
+        Outcome::Finished => eprintln!(
+            "done; pictures: semgan sample --network {} --outdir samples",
+            folder.display()
+        ),
+        Outcome::Stopped => {
+            let outdir = args.outdir.display();
+            eprintln!("stopped; go on: semgan train --outdir {outdir} --resume latest");
+            return Ok(ExitCode::from(watch.signal.load(Ordering::Relaxed) as u8));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From what was typed to what it means: flags, else the resumed run's options, else defaults.
+fn resolve(
+    args: &Args,
+    before: Option<&Options>,
+    device: &Device,
+) -> Result<(Options, Arc<Dataset>)> {
+    let data = match (&args.data, before) {
+        (Some(data), _) => data.clone(),
+        (None, Some(before)) => before.data.clone(),
+        (None, None) => return Err(Error::config("--data", "is missing")),
+    };
+    let size = before.map(|b| b.network.size);
+    let res = match args.res.or(size) {
+        Some(res) => res,
+        None => default_res(&data, device)?,
+    };
+    let network = match (args.preset, before) {
+        (None, Some(before)) if args.res.is_none() => before.network.clone(),
+        (preset, _) => {
+            // The other checks of --res come with the rest, below.
+            let valid = if res.is_power_of_two() && res >= 8 { res } else { 8 };
+            let mut network = preset.unwrap_or(Preset::Tiny).config(valid);
+            network.size = res;
+            network
+        }
+    };
+    let mut recipe = match (args.recipe, before) {
+        (None, Some(before)) => before.recipe.clone(),
+        _ => Recipe::official(),
+    };
+    recipe.lr = args.lr.unwrap_or(recipe.lr);
+    for scheduled in &mut recipe.phases {
+        if let (Phase::R1 { gamma }, Some(wanted)) = (&mut scheduled.phase, args.r1_gamma) {
+            *gamma = wanted;
+        }
+    }
+    let kimg = args.kimg.or(before.map(|b| b.kimg)).unwrap_or(100.0);
+    let mut options = Options {
+        network,
+        recipe,
+        batch: args.batch.or(before.map(|b| b.batch)).unwrap_or(16),
+        seed: args.seed.or(before.map(|b| b.seed)).unwrap_or(0),
+        mirror: args.mirror.or(before.map(|b| b.mirror)).unwrap_or(false),
+        fingerprint: String::new(),
+        data,
+        kimg,
+        tick_kimg: args.tick.or(before.map(|b| b.tick_kimg)).unwrap_or((kimg / 10.0).min(4.0)),
+        snap_ticks: args.snap.or(before.map(|b| b.snap_ticks)).unwrap_or(50),
+        snap_minutes: args.snap_minutes.or(before.map(|b| b.snap_minutes)).unwrap_or(10.0),
+        keep: args.keep.or(before.map(|b| b.keep)).unwrap_or(10),
+    };
+    options.check()?;
+    let dataset = Arc::new(Dataset::open(&options.data, options.network.size)?);
+    options.fingerprint = dataset.fingerprint();
+    Ok((options, dataset))
+}
+
+/// The largest power of two that the first picture fills, up to what the device trains in hours.
+fn default_res(data: &Path, device: &Device) -> Result<usize> {
+    let (width, height) = Dataset::first_size(data)?;
+    let side = (width.min(height) as usize).max(8);
+    let most = if device.kind() == "gpu" { 64 } else { 32 };
+    Ok((1 << side.ilog2()).min(most))
+}
+
+/// What was found and decided, before anything long begins.
+fn describe(options: &Options, dataset: &Dataset, device: &Device) {
+    for skipped in dataset.skipped() {
+        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+    }
+    dataset.notes().iter().for_each(|note| eprintln!("{note}"));
+    let (count, bad) = (dataset.len(), dataset.skipped().len());
+    let res = options.network.size;
+    eprintln!("data: {count} pictures of {} at {res}x{res}, {bad} skipped", options.data.display());
+    eprintln!(
+        "training: sarigan, recipe {}, batch {}, {} kimg = {} steps, seed {}, mirror {}, on {}",
+        options.recipe.name,
+        options.batch,
+        options.kimg,
+        options.steps(),
+        options.seed,
+        options.mirror,
+        device.describe()
+    );
+}
+
+fn dry_run(options: &Options, device: &Device) -> Result<ExitCode> {
+    let g = Network::generator(&options.network, 0, device);
+    let d = Network::discriminator(&options.network, 0, device);
+    let (in_g, in_d) = (g.params.count(), d.params.count());
+    // Parameters, average, second moments, gradients and an update in flight; activations of both
+    // networks with their gradients, measured at about 28 floats a pixel and channel.
+    let slabs = 5 * in_g + 4 * in_d;
+    let planes: usize = options.network.channels.iter().map(|(r, c)| r * r * c).sum();
+    let bytes = 4 * (slabs + 28 * planes * options.batch);
+    let text = serde_json::to_string_pretty(options).expect("options are plain data");
+    eprintln!("{text}");
+    eprintln!("parameters: generator {in_g}, discriminator {in_d}");
+    eprintln!("memory: about {} MiB", bytes >> 20);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A new run in a new folder, or a resumed one in its own.
+fn start(
+    args: &Args,
+    options: Options,
+    dataset: Arc<Dataset>,
+    resumed: Option<Checkpoint>,
+    device: &Device,
+) -> Result<Run> {
+    if let Some(file) = resumed {
+        let state = snapshot::unpack(&file, &options, device)?;
+        let folder = file.path.parent().unwrap_or(Path::new(".")).to_owned();
+        folder::cut_stats(&folder, state.step)?;
+        eprintln!("resuming {} at step {}", file.path.display(), state.step);
+        return Ok(Run { options, folder, dataset, state });
+    }
+    let name = options.data.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let preset = format!("{:?}", args.preset.unwrap_or(Preset::Tiny)).to_lowercase();
+    let (res, batch) = (options.network.size, options.batch);
+    let desc = args.desc.as_ref().map_or(String::new(), |desc| format!("-{desc}"));
+    let description = format!("sarigan-{name}{res}-{preset}-batch{batch}{desc}");
+    let state = State::new(&options.network, &options.recipe, options.seed, device);
+    let folder = folder::create(&args.outdir, &description)?;
+    eprintln!("folder: {}", folder.display());
+    Ok(Run { options, folder, dataset, state })
+}
+
+/// A progress bar on a terminal, plain lines elsewhere; signals stop the run after its step.
+struct Terminal {
+    bar: ProgressBar,
+    stop: Arc<AtomicBool>,
+    /// 128 + number of the signal that came.
+    signal: Arc<AtomicUsize>,
+}
+
+impl Terminal {
+    fn new() -> Result<Self> {
+        let (stop, signal) = (Arc::default(), Arc::default());
+        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            listen(number, &stop, &signal).map_err(Error::io("listen for signals of", "system"))?;
+        }
+        let bar = if std::io::stderr().is_terminal() {
+            let style = "{wide_bar} {percent}%  {msg}  {elapsed_precise} < {eta_precise}";
+            let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
+            ProgressBar::new(1).with_style(style)
+        } else {
+            ProgressBar::hidden()
+        };
+        Ok(Self { bar, stop, signal })
+    }
+}
+
+/// The first signal sets the flags, the second one ends the process at once.
+fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::io::Result<()> {
+    let status = 128 + number;
+    signal_hook::flag::register_conditional_shutdown(number, status, stop.clone())?;
+    signal_hook::flag::register_usize(number, code.clone(), status as usize)?;
+    signal_hook::flag::register(number, stop.clone())?;
+    Ok(())
+}
+
+impl Watch for Terminal {
+    fn line(&mut self, text: &str) {
+        self.bar.suspend(|| eprintln!("{text}"));
+    }
+
+    fn progress(&mut self, images: u64, total: u64, elapsed: Duration) {
+        self.bar.set_length(total);
+        self.bar.set_position(images);
+        let per_kimg = elapsed.as_secs_f64() / (images.max(1) as f64 / 1000.0);
+        let gigabytes = memory::host_bytes() as f64 / (1u64 << 30) as f64;
+        let kimg = images as f64 / 1000.0;
+        self.bar.set_message(format!("{kimg:.1} kimg  {per_kimg:.1} s/kimg  {gigabytes:.2} GB"));
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,56 @@
+//! Where time goes: seconds per operation, summed while profiling is on.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Calls and time of one operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// How often it ran.
+    pub calls: u64,
+    /// In all.
+    pub time: Duration,
+    /// Bytes of its inputs and outputs.
+    pub bytes: u64,
+}
+
+/// A table of costs by operation; empty and free of charge until switched on.
+#[derive(Debug, Default)]
+pub struct Profile {
+    on: AtomicBool,
+    costs: Mutex<BTreeMap<String, Cost>>,
+}
+
+impl Profile {
+    /// Starts with an empty table, or stops.
+    pub fn switch(&self, on: bool) {
+        self.on.store(on, Ordering::Relaxed);
+        if let Ok(mut costs) = self.costs.lock() {
+            costs.clear();
+        }
+    }
+
+    /// Whether calls are being recorded.
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn record(&self, name: String, time: Duration, bytes: u64) {
+        if let Ok(mut costs) = self.costs.lock() {
+            let cost = costs.entry(name).or_default();
+            cost.calls += 1;
+            cost.time += time;
+            cost.bytes += bytes;
+        }
+    }
+
+    /// Operations by falling time.
+    pub fn table(&self) -> Vec<(String, Cost)> {
+        let costs = self.costs.lock().map(|costs| costs.clone()).unwrap_or_default();
+        let mut table: Vec<(String, Cost)> = costs.into_iter().collect();
+        table.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.time));
+        table
+    }
+}

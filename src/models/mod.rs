@@ -1,0 +1,5 @@
+//! Networks, one file per paper, in the paper's order and with the published checkpoints' keys.
+//! Nothing here knows about devices, files or flags: tensors are made only on the device that a
+//! network was built for.
+
+pub mod sarigan;

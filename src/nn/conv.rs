@@ -1,0 +1,124 @@
+//! Modulated convolution and the activations behind a convolution.
+
+use crate::device::Device;
+use crate::ops::conv::Conv2d;
+use crate::ops::pointwise::{Expr, pointwise};
+use crate::ops::resample::upfirdn2d::Upfirdn2d;
+use crate::tensor::Tensor;
+
+/// What a convolution does to the resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resample {
+    /// Nothing: zero padding k/2.
+    Keep,
+    /// Doubles it: transposed convolution of stride 2, then blur.
+    Up,
+    /// Halves it: blur, then convolution of stride 2.
+    Down,
+}
+
+/// Outer product of the taps with itself, with sum `gain`.
+pub fn blur_kernel(taps: &[f64], gain: f64, device: &Device) -> Tensor {
+    let sum: f64 = taps.iter().sum();
+    let value = |(a, b): (f64, f64)| (a * b * gain / (sum * sum)) as f32;
+    let kernel: Vec<f32> =
+        taps.iter().flat_map(|&a| taps.iter().map(move |&b| (a, b))).map(value).collect();
+    Tensor::from_slice(&kernel, [taps.len(), taps.len()], device)
+}
+
+/// A modulated convolution before its output is scaled.
+#[derive(Debug)]
+pub struct Modulated {
+    /// `[N, O, H', W']`
+    pub y: Tensor,
+    /// `[N, O, 1, 1]`, where the convolution demodulates.
+    pub demodulation: Option<Tensor>,
+}
+
+/// The convolution of StyleGAN2, appendix B: weights scaled by the style of each sample, and by
+/// 1/√(Cin k²). Written as: scale the input, convolve with the shared weight, scale the output by
+/// `rsqrt(sum of the scaled weight's squares + eps)`.
+///
+/// x `[N, I, H, W]`, weight `[O, I, k, k]`, style `[N, I]`; `kernel` is the blur, of sum 4 for `Up`
+/// and of sum 1 for `Down`.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn modulated_conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    style: &Tensor,
+    demodulate: Option<f64>,
+    resample: Resample,
+    kernel: &Tensor,
+) -> Modulated {
+    let (n, inputs) = (style.size(0), style.size(1));
+    let (outputs, k) = (weight.size(0), weight.size(2));
+    let style = style * (1.0 / ((inputs * k * k) as f64).sqrt());
+    let demodulation = demodulate.map(|eps| {
+        // [N, I] x [I, O]: the sums of w² over the taps depend on the weight alone.
+        let power = style.square().linear(&weight.square().sum(&[2, 3], false), None);
+        power.map(|power| (power + eps).rsqrt()).reshape([n, outputs, 1, 1])
+    });
+    let x = x * style.reshape([n, inputs, 1, 1]);
+    let taps = kernel.size(0) as isize;
+    let y = match resample {
+        Resample::Keep => x.conv2d(weight, &Conv2d::padded(k / 2)),
+        Resample::Up => {
+            let p = (taps - 2) - (k as isize - 1);
+            let pad = ((p + 1).div_euclid(2) + 1, p.div_euclid(2) + 1);
+            x.conv_transpose2d(&weight.transpose(0, 1), &Conv2d::strided(2), [0, 0])
+                .upfirdn2d(kernel, &Upfirdn2d::blur(pad))
+        }
+        Resample::Down => {
+            let p = (taps - 2) + (k as isize - 1);
+            let pad = ((p + 1).div_euclid(2), p.div_euclid(2));
+            x.upfirdn2d(kernel, &Upfirdn2d::blur(pad)).conv2d(weight, &Conv2d::strided(2))
+        }
+    };
+    Modulated { y, demodulation }
+}
+
+impl Modulated {
+    /// The scaled output.
+    pub fn output(&self) -> Tensor {
+        self.demodulation.as_ref().map_or_else(|| self.y.clone(), |d| &self.y * d)
+    }
+
+    /// leaky ReLU(0.2) of (demodulated output + strength · noise + bias), times √2, in one kernel.
+    /// noise `[N, 1, H', W']`, strength `[1]`, bias `[O]`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn noise_bias_act(&self, noise: &Tensor, strength: &Tensor, bias: &Tensor) -> Tensor {
+        let [y, noise_k, strength_k, bias_k, scale] = Expr::inputs();
+        let bias = bias.reshape([bias.numel(), 1, 1]);
+        let added = noise_k * strength_k + bias_k;
+        match &self.demodulation {
+            Some(d) => {
+                let value = (y * scale + added).leaky_relu(0.2) * 2f64.sqrt();
+                pointwise(&[&self.y, noise, strength, &bias, d], &value)
+            }
+            None => {
+                let value = (y + added).leaky_relu(0.2) * 2f64.sqrt();
+                pointwise(&[&self.y, noise, strength, &bias], &value)
+            }
+        }
+    }
+}
+
+/// gain · leaky ReLU(x · scale + b) with the bias along axis 1. PyTorch extension:
+/// `fused_leaky_relu`.
+///
+/// # Panics
+/// When b has not one entry per channel.
+#[track_caller]
+pub fn bias_act(x: &Tensor, scale: f64, b: &Tensor, slope: f64, gain: f64) -> Tensor {
+    let mut shape = vec![1; x.shape().len()];
+    shape[1] = b.numel();
+    let [value, bias] = Expr::inputs();
+    let value = (value * scale + bias).leaky_relu(slope) * gain;
+    pointwise(&[x, &b.reshape(shape)], &value)
+}

@@ -1,0 +1,12 @@
+//! Building blocks of networks: parameters by name, equalised layers, modulated convolution, the
+//! optimiser and the moving average.
+
+pub mod conv;
+pub mod linear;
+pub mod module;
+pub mod optim;
+
+pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d};
+pub use linear::EqualLinear;
+pub use module::{Builder, Init, Param, Parameters};
+pub use optim::{Adam, Moments, ema_update};

@@ -1,0 +1,304 @@
+//! Parameters by name, together in one slab.
+//!
+//! A layer asks a [`Builder`] for its parameters and keeps a [`Param`] for each; the key is the
+//! published checkpoint's. All parameters of a network lie in one flat tensor, so that the optimiser
+//! and the moving average are one dispatch each. Replacing the slab ([`Parameters::set_slab`]) gives
+//! every layer its new values at once; tensors are immutable, so whatever was computed from the old
+//! ones stays valid.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use crate::device::Device;
+use crate::ops::random::{Draw, Stream};
+use crate::tensor::{Shape, Tensor};
+use crate::{Error, Result};
+
+/// Segments of a slab start at multiples of this many elements (256 bytes: the portable alignment
+/// of a storage binding).
+const ALIGNMENT: usize = 64;
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal with this deviation.
+    Normal(f64),
+    /// The same number everywhere.
+    Constant(f64),
+}
+
+/// A layer's handle on one of its parameters or buffers.
+#[derive(Clone, Debug)]
+pub struct Param(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    key: String,
+    shape: Shape,
+    init: Init,
+    value: RwLock<Option<Tensor>>,
+}
+
+impl Param {
+    /// The current value: a leaf of the tape while its network is tracked.
+    ///
+    /// # Panics
+    /// Before the network got its values.
+    pub fn get(&self) -> Tensor {
+        let value = self.0.value.read().expect("a thread panicked while setting parameters");
+        value.clone().unwrap_or_else(|| panic!("parameter {} has no value yet", self.0.key))
+    }
+
+    /// Sizes of the axes.
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    fn set(&self, value: Tensor) {
+        *self.0.value.write().expect("a thread panicked while setting parameters") = Some(value);
+    }
+}
+
+/// Hands out parameters under a prefix while a network is built.
+#[derive(Debug, Default)]
+pub struct Builder {
+    params: Vec<Param>,
+    buffers: Vec<Param>,
+    prefix: String,
+}
+
+impl Builder {
+    /// Registers what `build` asks for under `name.`.
+    pub fn at<T>(&mut self, name: &str, build: impl FnOnce(&mut Self) -> T) -> T {
+        let length = self.prefix.len();
+        self.prefix.push_str(name);
+        self.prefix.push('.');
+        let built = build(self);
+        self.prefix.truncate(length);
+        built
+    }
+
+    /// A trainable parameter.
+    pub fn param(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Param {
+        let param = self.slot(name, shape.into(), init);
+        self.params.push(param.clone());
+        param
+    }
+
+    /// Numbers that are stored with the network but not trained.
+    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Param {
+        let buffer = self.slot(name, shape.into(), init);
+        self.buffers.push(buffer.clone());
+        buffer
+    }
+
+    fn slot(&self, name: &str, shape: Shape, init: Init) -> Param {
+        let key = format!("{}{name}", self.prefix);
+        Param(Arc::new(Slot { key, shape, init, value: RwLock::new(None) }))
+    }
+
+    /// The parameters of the finished network, with initial values drawn from `seed`.
+    pub fn initialized(self, seed: u64, device: &Device) -> Parameters {
+        let values = self.params.iter().enumerate().map(|(k, p)| p.draw(seed, Stream::Init, k));
+        let slab = pack(values);
+        for (k, buffer) in self.buffers.iter().enumerate() {
+            let values = buffer.draw(seed, Stream::NoiseBuffer, k);
+            buffer.set(Tensor::from_slice(&values, buffer.shape(), device));
+        }
+        Parameters::new(self, &slab, device)
+    }
+
+    /// The parameters of the finished network, with values by key. What a network does not know
+    /// (fixed filters of published files) is left out.
+    ///
+    /// # Errors
+    /// When a key is missing, has another number of elements, or holds a number that is not finite.
+    pub fn loaded(
+        self,
+        values: &BTreeMap<String, Vec<f32>>,
+        device: &Device,
+    ) -> Result<Parameters> {
+        let find = |p: &Param| -> Result<Vec<f32>> {
+            let wrong = |reason: String| Error::config(&p.0.key, reason);
+            let found =
+                values.get(&p.0.key).ok_or_else(|| wrong("missing from the file".into()))?;
+            if found.len() != p.shape().numel() {
+                let (n, shape) = (found.len(), p.shape());
+                return Err(wrong(format!(
+                    "{n} numbers in the file, but the network has {shape:?}"
+                )));
+            }
+            match found.iter().position(|v| !v.is_finite()) {
+                Some(k) => Err(wrong(format!("element {k} is {}, which is not finite", found[k]))),
+                None => Ok(found.clone()),
+            }
+        };
+        let slab = pack(self.params.iter().map(find).collect::<Result<Vec<_>>>()?.into_iter());
+        for buffer in &self.buffers {
+            buffer.set(Tensor::from_slice(&find(buffer)?, buffer.shape(), device));
+        }
+        Ok(Parameters::new(self, &slab, device))
+    }
+}
+
+impl Param {
+    fn draw(&self, seed: u64, stream: Stream, number: usize) -> Vec<f32> {
+        let draw = Draw { seed, stream: stream.of(0), step: number as u64 };
+        let value = |k: usize| match self.0.init {
+            Init::Normal(deviation) => (deviation * draw.normal(k)) as f32,
+            Init::Constant(value) => value as f32,
+        };
+        (0..self.shape().numel()).map(value).collect()
+    }
+}
+
+/// Parameters one after another, each padded to the alignment.
+fn pack(values: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
+    let mut slab = Vec::new();
+    for value in values {
+        slab.extend(value);
+        slab.resize(slab.len().next_multiple_of(ALIGNMENT), 0.0);
+    }
+    slab
+}
+
+/// All parameters and buffers of one network.
+#[derive(Debug)]
+pub struct Parameters {
+    params: Vec<Param>,
+    buffers: Vec<Param>,
+    /// Where each segment of the slab begins, and its length at the end.
+    offsets: Vec<usize>,
+    slab: Tensor,
+    /// `offsets` on the device.
+    starts: Tensor,
+    zeros: Tensor,
+    tracked: bool,
+}
+
+impl Parameters {
+    fn new(builder: Builder, slab: &[f32], device: &Device) -> Self {
+        let mut offsets = vec![0];
+        for param in &builder.params {
+            let end = offsets[offsets.len() - 1] + param.shape().numel();
+            offsets.push(end.next_multiple_of(ALIGNMENT));
+        }
+        let indices: Vec<i32> = offsets.iter().map(|&k| k as i32).collect();
+        let longest = builder.params.iter().map(|p| p.shape().numel()).max().unwrap_or(1);
+        let mut parameters = Self {
+            params: builder.params,
+            buffers: builder.buffers,
+            slab: Tensor::from_slice(slab, [slab.len()], device),
+            starts: Tensor::from_indices(&indices, [indices.len()], device),
+            zeros: Tensor::from_slice(
+                &vec![0.0; longest.max(ALIGNMENT)],
+                [longest.max(ALIGNMENT)],
+                device,
+            ),
+            offsets,
+            tracked: false,
+        };
+        parameters.publish();
+        parameters
+    }
+
+    /// Keys of the trainable parameters, in the slab's order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.params.iter().map(|p| p.0.key.as_str())
+    }
+
+    /// Trainable parameters and their values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Tensor)> {
+        self.params.iter().map(|p| (p.0.key.as_str(), p.get()))
+    }
+
+    /// Stored numbers that are not trained, and their values.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, Tensor)> {
+        self.buffers.iter().map(|p| (p.0.key.as_str(), p.get()))
+    }
+
+    /// Number of trainable numbers, without padding.
+    pub fn count(&self) -> usize {
+        self.params.iter().map(|p| p.shape().numel()).sum()
+    }
+
+    /// All trainable parameters as one flat tensor, padding included.
+    pub fn slab(&self) -> &Tensor {
+        &self.slab
+    }
+
+    /// Where the segments of the slab begin, with its length at the end, as indices on the device.
+    pub fn starts(&self) -> &Tensor {
+        &self.starts
+    }
+
+    /// Gives every parameter its part of a new slab.
+    ///
+    /// # Panics
+    /// When the size differs from the old one's.
+    pub fn set_slab(&mut self, slab: Tensor) {
+        assert_eq!(slab.shape(), self.slab.shape(), "a slab of another network");
+        self.slab = slab.detach();
+        self.publish();
+    }
+
+    /// Whether operations on the parameters are recorded from now on.
+    pub fn track(&mut self, tracked: bool) {
+        self.tracked = tracked;
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        for (param, &offset) in self.params.iter().zip(&self.offsets) {
+            let value = self.slab.segment(offset, param.shape());
+            param.set(if self.tracked { value.tracked() } else { value });
+        }
+    }
+
+    /// The parts of a slab of this layout by key, without padding.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn split(&self, slab: &Tensor) -> Result<BTreeMap<String, (Shape, Vec<f32>)>> {
+        let values = slab.to_vec()?;
+        let part = |(param, &offset): (&Param, &usize)| {
+            let values = values[offset..offset + param.shape().numel()].to_vec();
+            (param.0.key.clone(), (param.shape().clone(), values))
+        };
+        Ok(self.params.iter().zip(&self.offsets).map(part).collect())
+    }
+
+    /// A slab of this layout from parts by key.
+    ///
+    /// # Errors
+    /// When a part is missing or has another size.
+    pub fn join(&self, parts: &BTreeMap<String, Vec<f32>>) -> Result<Tensor> {
+        let find = |p: &Param| {
+            let found = parts.get(&p.0.key).filter(|v| v.len() == p.shape().numel());
+            found.cloned().ok_or_else(|| Error::config(&p.0.key, "missing or of another size"))
+        };
+        let slab = pack(self.params.iter().map(find).collect::<Result<Vec<_>>>()?.into_iter());
+        Ok(Tensor::from_slice(&slab, [slab.len()], self.slab.device()))
+    }
+
+    /// Gradients in the order of [`Parameters::keys`] as one slab, zero where there is none.
+    ///
+    /// # Panics
+    /// When there is not one entry per parameter.
+    pub fn gather(&self, gradients: &[Option<Tensor>]) -> Tensor {
+        assert_eq!(gradients.len(), self.params.len(), "one gradient per parameter");
+        let mut parts = Vec::new();
+        for (k, gradient) in gradients.iter().enumerate() {
+            let n = self.params[k].shape().numel();
+            let padding = self.offsets[k + 1] - self.offsets[k] - n;
+            parts.push(match gradient {
+                Some(g) => g.detach().reshape([n]),
+                None => self.zeros.segment(0, [n]),
+            });
+            if padding > 0 {
+                parts.push(self.zeros.segment(0, [padding]));
+            }
+        }
+        Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0)
+    }
+}

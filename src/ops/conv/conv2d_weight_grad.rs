@@ -1,0 +1,120 @@
+//! The gradient of `conv2d` with respect to its weight: a correlation of input and output gradient.
+
+use std::ops::Range;
+
+use super::columns::Columns;
+use super::conv_transpose2d::ConvTranspose2d;
+use super::{Conv2d, inside, met};
+use crate::device::Launch;
+use crate::kernel;
+use crate::ops::reduce;
+use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::tensor::{Shape, Tensor};
+
+impl Tensor {
+    /// Gradient of `<g, self.conv2d(w, conv)>` with respect to w of height and width `kernel`.
+    /// PyTorch: `torch.nn.grad.conv2d_weight`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn conv2d_weight_grad(&self, g: &Self, kernel: [usize; 2], conv: &Conv2d) -> Self {
+        apply(Conv2dWeightGrad { conv: *conv, kernel }, &[self, g])
+    }
+}
+
+/// Kernel invocations that fill a device.
+const INVOCATIONS: usize = 16 * 1024;
+
+/// From x and g to the shape of the weight.
+pub(super) struct Conv2dWeightGrad {
+    pub(super) conv: Conv2d,
+    pub(super) kernel: [usize; 2],
+}
+
+impl Op for Conv2dWeightGrad {
+    fn name(&self) -> &'static str {
+        "conv2d_weight_grad"
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        let (x, g) = (x[0], x[1]);
+        assert!(x.len() == 4 && g.len() == 4, "conv2d_weight_grad: x {x:?}, g {g:?}");
+        let w = Shape::from([g[1], x[1] / self.conv.groups, self.kernel[0], self.kernel[1]]);
+        self.conv.check("conv2d_weight_grad", x, &w, g);
+        w
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        twin!(y, |y| self.lines(x[0], x[1], y, rows));
+    }
+
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let size = [x[1].shape[2], x[1].shape[3]];
+        let columns = Columns::of_conv2d(&self.conv, x[0], &self.kernel, size);
+        columns.correlate(x[1].f32(), x[1].shape[1], y);
+        true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let [o, c, kh, kw] = y.shape()[..] else { unreachable!("checked by shape") };
+        let groups = self.conv.groups;
+        let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
+        // Enough parts to fill a device, each of 64 positions at least.
+        let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
+        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64)).min(lines);
+        let run = lines.div_ceil(parts);
+        let parts = lines.div_ceil(run);
+        let partial = match parts {
+            1 => y.detach(),
+            _ => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
+        };
+        let launch = Launch::new(kernel!("conv/conv2d_weight_grad"))
+            .bind("x", x[0])
+            .bind("g", x[1])
+            .bind("y", &partial)
+            .param("parts", parts)
+            .param("run", run)
+            .elements(parts * tiles, 64);
+        let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
+        let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
+        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+    }
+
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, u: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let (x, g) = (&x[0], &x[1]);
+        let grad_x = || {
+            let size = [x.size(2), x.size(3)];
+            apply(ConvTranspose2d { conv: self.conv, size }, &[g, u])
+        };
+        vec![needs[0].then(grad_x), needs[1].then(|| x.conv2d(u, &self.conv))]
+    }
+}
+
+impl Conv2dWeightGrad {
+    /// Rows of y: one line of one channel of one output's weight.
+    fn lines<T: Float>(&self, x: Slice, g: Slice, y: &mut [T], rows: Range<usize>) {
+        let [samples, c, height, width] = x.shape[..] else { unreachable!("checked by shape") };
+        let [_, o, lines, len] = g.shape[..] else { unreachable!("checked by shape") };
+        let ([kh, kw], conv) = (self.kernel, &self.conv);
+        let fan = c / conv.groups;
+        let (x, g) = (T::of(&x), T::of(&g));
+        for (y, row) in y.chunks_exact_mut(kw).zip(rows) {
+            let (to, from, ky) = (row / kh / fan, row / kh % fan, row % kh);
+            let from = to / (o / conv.groups) * fan + from;
+            let heights = inside(conv.stride[0], conv.offset(0, ky), lines, height);
+            for (kx, y) in y.iter_mut().enumerate() {
+                let offset = conv.offset(1, kx);
+                let mut sum = 0.0;
+                for (n, oy) in (0..samples).flat_map(|n| heights.clone().map(move |oy| (n, oy))) {
+                    let iy = (oy * conv.stride[0]) as isize + conv.offset(0, ky);
+                    let x = &x[((n * c + from) * height + iy as usize) * width..][..width];
+                    let g = &g[((n * o + to) * lines + oy) * len..][..len];
+                    let (at, x) = met(conv.stride[1], offset, len, x);
+                    sum += g[at].iter().zip(x).map(|(g, x)| g.f64() * x.f64()).sum::<f64>();
+                }
+                *y = T::from_f64(sum);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Products of matrices, batched, with either factor read transposed, so that gradients need no
+//! transposed copies.
+
+use std::ops::Range;
+
+use super::gemm::{Matrix, Shared, for_each_task, gemm};
+use crate::device::Launch;
+use crate::kernel;
+use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::tensor::{Shape, Tensor};
+
+impl Tensor {
+    /// Product of the last two axes; the axes before them broadcast. PyTorch: `torch.matmul`.
+    ///
+    /// # Panics
+    /// When a rank is below 2 or the sizes do not fit.
+    #[track_caller]
+    pub fn matmul(&self, other: &Self) -> Self {
+        self.matmul_t(other, false, false)
+    }
+
+    /// As [`Tensor::matmul`], of this tensor's transposed matrices if `ta`, and the other's if
+    /// `tb`. PyTorch: `a.mT @ b.mT`.
+    ///
+    /// # Panics
+    /// As [`Tensor::matmul`].
+    #[track_caller]
+    pub fn matmul_t(&self, other: &Self, ta: bool, tb: bool) -> Self {
+        let (a, b) = (self.shape(), other.shape());
+        assert!(a.len() >= 2 && b.len() >= 2, "matmul: ranks below 2 ({a:?}, {b:?})");
+        let (a_batch, a_matrix) = a.split_at(a.len() - 2);
+        let (b_batch, b_matrix) = b.split_at(b.len() - 2);
+        let batch = Shape::from(a_batch).broadcast(&b_batch.into());
+        let batch = batch.unwrap_or_else(|| panic!("matmul: batches differ ({a:?}, {b:?})"));
+        let rows = a_matrix[usize::from(ta)];
+        let y_shape = [&batch[..], &[rows, b_matrix[usize::from(!tb)]]].concat();
+        let stack = |x: &Self, axes: &[usize], matrix: &[usize]| {
+            let (whole, n) = (batch.numel(), axes.iter().product());
+            if n == whole || n == 1 {
+                return x.reshape([n, matrix[0], matrix[1]]);
+            }
+            let spread = x.expand([&batch[..], matrix].concat());
+            spread.reshape([whole, matrix[0], matrix[1]])
+        };
+        // One matrix for the whole batch: the batch becomes rows.
+        let folded = !ta && b_batch.iter().all(|&n| n == 1);
+        let a = match folded {
+            true => self.reshape([1, a_batch.iter().product::<usize>() * rows, a_matrix[1]]),
+            false => stack(self, a_batch, a_matrix),
+        };
+        let y = apply(Matmul { ta, tb }, &[&a, &stack(other, b_batch, b_matrix)]);
+        y.reshape(y_shape)
+    }
+
+    /// `x wᵀ + b` over the last axis, with w `[out, in]`. PyTorch: `F.linear`.
+    ///
+    /// # Panics
+    /// When the sizes do not fit.
+    #[track_caller]
+    pub fn linear(&self, w: &Self, b: Option<&Self>) -> Self {
+        let rank = self.shape().len();
+        assert!(rank >= 1, "linear: x of rank 0, w {:?}", w.shape());
+        let y_shape = self.shape().with(rank - 1, w.size(0));
+        let rows = self.reshape([self.numel() / self.size(-1), self.size(-1)]);
+        let y = rows.matmul_t(w, false, true).reshape(y_shape);
+        b.map_or_else(|| y.clone(), |b| &y + b)
+    }
+}
+
+/// Fewest rows of y that are worth a task of their own.
+const MIN_ROWS: usize = 64;
+
+/// `[B, M, K]` times `[B, K, N]`; a factor may be stored transposed, or have B = 1.
+struct Matmul {
+    ta: bool,
+    tb: bool,
+}
+
+impl Matmul {
+    /// (M, K, N).
+    fn sizes(&self, a: &Shape, b: &Shape) -> [usize; 3] {
+        let (ta, tb) = (usize::from(self.ta), usize::from(self.tb));
+        [a[1 + ta], a[2 - ta], b[2 - tb]]
+    }
+
+    /// Distances in elements between a factor's matrices, rows and columns, seen untransposed.
+    fn strides(x: &Shape, transposed: bool) -> [usize; 3] {
+        let batch = if x[0] == 1 { 0 } else { x[1] * x[2] };
+        if transposed { [batch, 1, x[2]] } else { [batch, x[2], 1] }
+    }
+
+    /// One matrix of a factor, untransposed.
+    fn matrix(x: Slice<'_>, batch: usize, transposed: bool) -> Matrix<'_> {
+        let [step, ..] = Self::strides(x.shape, transposed);
+        let (rows, cols) = (x.shape[1], x.shape[2]);
+        let matrix = Matrix::new(&x.f32()[batch * step..], rows, cols, cols);
+        if transposed { matrix.transposed() } else { matrix }
+    }
+
+    /// Rows of y: one row of one product.
+    fn lines<T: Float>(&self, a: Slice, b: Slice, y: &mut [T], rows: Range<usize>) {
+        let [m, k, n] = self.sizes(a.shape, b.shape);
+        let (sa, sb) = (Self::strides(a.shape, self.ta), Self::strides(b.shape, self.tb));
+        let (a, b) = (T::of(&a), T::of(&b));
+        let mut sums = vec![0.0; n];
+        for (y, row) in y.chunks_exact_mut(n).zip(rows) {
+            let (batch, i) = (row / m, row % m);
+            sums.fill(0.0);
+            for p in 0..k {
+                let a = a[batch * sa[0] + i * sa[1] + p * sa[2]].f64();
+                let b = b[batch * sb[0] + p * sb[1]..].iter().step_by(sb[2]);
+                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b.f64());
+            }
+            y.iter_mut().zip(&sums).for_each(|(y, &sum)| *y = T::from_f64(sum));
+        }
+    }
+}
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        let (a, b) = (x[0], x[1]);
+        let [m, k, n] = self.sizes(a, b);
+        let fits = k == b[1 + usize::from(self.tb)];
+        let [ta, tb] = [self.ta, self.tb].map(|t| if t { "ᵀ" } else { "" });
+        assert!(fits, "matmul: inner sizes differ ({a:?}{ta}, {b:?}{tb})");
+        [a[0].max(b[0]), m, n].into()
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        twin!(y, |y| self.lines(x[0], x[1], y, rows));
+    }
+
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let [m, k, n] = self.sizes(x[0].shape, x[1].shape);
+        // Eight blocks of rows, but none so low that packing b outweighs the product.
+        let block = m.div_ceil(8).max(MIN_ROWS);
+        let blocks = m.div_ceil(block);
+        let batches = y.len() / (m * n);
+        let y = Shared::new(y);
+        for_each_task(batches * blocks, batches * m * n * k, |task| {
+            let (batch, start) = (task / blocks, task % blocks * block);
+            let rows = block.min(m - start);
+            let a = Self::matrix(x[0], batch, self.ta).narrow(start, rows);
+            // SAFETY: each task has its own rows.
+            let y = unsafe { y.part((batch * m + start) * n, rows * n) };
+            gemm(a, Self::matrix(x[1], batch, self.tb), y, false);
+        });
+        true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let (a, b) = (x[0].shape(), x[1].shape());
+        let [m, k, n] = self.sizes(a, b);
+        let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
+        let tiles = y.shape()[0] * m.div_ceil(8) * n.div_ceil(8);
+        let launch = Launch::new(kernel!("linear/matmul"))
+            .bind("a", x[0])
+            .bind("b", x[1])
+            .bind("y", y)
+            .param("batches", y.shape()[0])
+            .param("m", m)
+            .param("k", k)
+            .param("n", n)
+            .param("a_batch", sa[0])
+            .param("a_row", sa[1])
+            .param("a_col", sa[2])
+            .param("b_batch", sb[0])
+            .param("b_row", sb[1])
+            .param("b_col", sb[2]);
+        vec![launch.elements(tiles, 64).flops(2 * k * y.numel())]
+    }
+
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let (a, b) = (&x[0], &x[1]);
+        let product = |a: &Tensor, b: &Tensor, ta, tb| apply(Self { ta, tb }, &[a, b]);
+        let grad_a = || match self.ta {
+            false => product(g, b, false, !self.tb),
+            true => product(b, g, self.tb, true),
+        };
+        let grad_b = || match self.tb {
+            false => product(a, g, !self.ta, false),
+            true => product(g, a, true, self.ta),
+        };
+        vec![needs[0].then(grad_a), needs[1].then(grad_b)]
+    }
+}

@@ -1,0 +1,34 @@
+//! The streams of random numbers in use: each purpose has its own, so that no two ever share a draw.
+
+/// What a draw is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stream {
+    /// Initial parameters; the step is the parameter's number.
+    Init = 1,
+    /// Noise buffers of a network; the step is the layer's number.
+    NoiseBuffer = 2,
+    /// Latents of training, by phase (four streams from here on).
+    TrainLatent = 16,
+    /// Second latents of mixed samples, by phase.
+    TrainMixLatent = 32,
+    /// Whether to mix, and where; by phase.
+    TrainMix = 48,
+    /// Noise of training, by phase and layer.
+    TrainNoise = 1024,
+    /// Directions of the path-length penalty.
+    PathDirection = 64,
+    /// Latents of sampled pictures; the seed is the picture's.
+    SampleLatent = 80,
+    /// Random noise of sampled pictures, by layer.
+    SampleNoise = 2048,
+    /// Latents of the mean style.
+    MeanStyle = 96,
+}
+
+impl Stream {
+    /// The k-th stream of a numbered purpose.
+    pub fn of(self, k: usize) -> u32 {
+        self as u32 + k as u32
+    }
+}

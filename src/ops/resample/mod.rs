@@ -1,0 +1,3 @@
+//! Resampling of images by finite filters.
+
+pub mod upfirdn2d;

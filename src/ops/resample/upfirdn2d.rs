@@ -1,0 +1,325 @@
+//! Upsample by zeros, pad, filter, keep every d-th sample: the resampler of the StyleGAN family.
+//!
+//! Along an axis, output `o` and tap `t` meet input `(o * down + t - before) / up` where that is
+//! whole. The transpose has the same form with `up` and `down` exchanged and the kernel reversed.
+
+use std::ops::Range;
+
+use crate::device::Launch;
+use crate::kernel;
+use crate::ops::linear::gemm::{Shared, for_each_task, with_scratch};
+use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::tensor::{Shape, Tensor};
+
+/// Attributes of [`Tensor::upfirdn2d`]. Pairs are (horizontal, vertical), as in the published code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upfirdn2d {
+    /// Each sample is followed by `up - 1` zeros.
+    pub up: [usize; 2],
+    /// Every `down`-th sample is kept.
+    pub down: [usize; 2],
+    /// Zeros left, right, above, below; negative counts crop.
+    pub pad: [isize; 4],
+}
+
+impl Default for Upfirdn2d {
+    fn default() -> Self {
+        Self { up: [1, 1], down: [1, 1], pad: [0; 4] }
+    }
+}
+
+impl Upfirdn2d {
+    /// Filters at the same resolution; the padding (before, behind) is that of both axes.
+    pub fn blur((before, behind): (isize, isize)) -> Self {
+        Self { pad: [before, behind, before, behind], ..Self::default() }
+    }
+
+    /// Filters and doubles the resolution.
+    pub fn doubled(pad: (isize, isize)) -> Self {
+        Self { up: [2, 2], ..Self::blur(pad) }
+    }
+
+    /// Filters and halves the resolution.
+    pub fn halved(pad: (isize, isize)) -> Self {
+        Self { down: [2, 2], ..Self::blur(pad) }
+    }
+}
+
+impl Tensor {
+    /// Each plane of `[N, C, H, W]` upsampled, padded, convolved with the constant `kernel`
+    /// `[kh, kw]`, and downsampled. Published code: `upfirdn2d`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit or nothing would be left.
+    #[track_caller]
+    pub fn upfirdn2d(&self, kernel: &Self, attributes: &Upfirdn2d) -> Self {
+        apply(Resample { attributes: *attributes, reversed: false }, &[self, kernel])
+    }
+}
+
+/// `reversed` correlates with the kernel instead of convolving.
+struct Resample {
+    attributes: Upfirdn2d,
+    reversed: bool,
+}
+
+/// The outputs and inputs of an axis that meet in one tap: of the outputs of one phase (every
+/// `phases`-th), `count` from `output` on; of the inputs, from `input` on in the axis's steps.
+struct Meetings {
+    phase: usize,
+    output: usize,
+    input: usize,
+    count: usize,
+}
+
+/// One axis: sizes and steps.
+#[derive(Clone, Copy)]
+struct Axis {
+    up: usize,
+    down: usize,
+    before: isize,
+    taps: usize,
+    size_in: usize,
+    size_out: usize,
+}
+
+impl Axis {
+    /// The input that output `o` and tap `t` meet.
+    fn input(&self, o: usize, t: usize) -> Option<usize> {
+        let position = usize::try_from((o * self.down + t) as isize - self.before).ok()?;
+        let i = position / self.up;
+        (position % self.up == 0 && i < self.size_in).then_some(i)
+    }
+
+    /// What meets in tap `t`.
+    fn meetings(&self, t: usize) -> Meetings {
+        let [phases, _] = self.steps();
+        let first = (0..self.size_out).find(|&o| self.input(o, t).is_some());
+        let first = first.unwrap_or(self.size_out);
+        let (phase, output) = (first % phases, first / phases);
+        let met = (first..self.size_out).step_by(phases).map_while(|o| self.input(o, t));
+        Meetings { phase, output, input: self.input(first, t).unwrap_or(0), count: met.count() }
+    }
+
+    /// Distances between neighbouring outputs, and inputs, that meet in one tap.
+    fn steps(&self) -> [usize; 2] {
+        let gcd = (1..=self.up.min(self.down))
+            .rfind(|d| self.up.is_multiple_of(*d) && self.down.is_multiple_of(*d))
+            .expect("1 divides");
+        [self.up / gcd, self.down / gcd]
+    }
+
+    /// The axis untouched.
+    fn identity(size: usize) -> Self {
+        Self { up: 1, down: 1, before: 0, taps: 1, size_in: size, size_out: size }
+    }
+}
+
+impl Resample {
+    /// The vertical and the horizontal axis.
+    fn axes(&self, x: &Shape, kernel: &Shape) -> [Axis; 2] {
+        let Upfirdn2d { up, down, pad } = self.attributes;
+        [(0, 1), (1, 0)].map(|(axis, pair)| {
+            let (size_in, taps) = (x[2 + axis], kernel[axis]);
+            let [before, behind] = [pad[2 * pair], pad[2 * pair + 1]];
+            let (up, down) = (up[pair], down[pair]);
+            let room = (size_in * up) as isize + before + behind - taps as isize;
+            let size_out = if room < 0 { 0 } else { room as usize / down + 1 };
+            Axis { up, down, before, taps, size_in, size_out }
+        })
+    }
+
+    /// The kernel as it is correlated with the padded samples.
+    fn taps<T: Float>(&self, kernel: Slice) -> Vec<T> {
+        let kernel = T::of(&kernel).iter().copied();
+        if self.reversed { kernel.collect() } else { kernel.rev().collect() }
+    }
+
+    /// Rows of y: one line of one plane.
+    fn lines<T: Float>(&self, x: Slice, kernel: Slice, y: &mut [T], rows: Range<usize>) {
+        let [vertical, horizontal] = self.axes(x.shape, kernel.shape);
+        let (taps, x) = (self.taps::<T>(kernel), T::of(&x));
+        let len = horizontal.size_out;
+        for (y, row) in y.chunks_exact_mut(len).zip(rows) {
+            let (plane, line) = (row / vertical.size_out, row % vertical.size_out);
+            for (ox, y) in y.iter_mut().enumerate() {
+                let mut sum = 0.0;
+                for (ty, taps) in taps.chunks_exact(horizontal.taps).enumerate() {
+                    let Some(iy) = vertical.input(line, ty) else { continue };
+                    let x = &x[(plane * vertical.size_in + iy) * horizontal.size_in..];
+                    for (tx, tap) in taps.iter().enumerate() {
+                        if let Some(ix) = horizontal.input(ox, tx) {
+                            sum += tap.f64() * x[ix].f64();
+                        }
+                    }
+                }
+                *y = T::from_f64(sum);
+            }
+        }
+    }
+}
+
+impl Op for Resample {
+    fn name(&self) -> &'static str {
+        "upfirdn2d"
+    }
+
+    fn shape(&self, x: &[&Shape]) -> Shape {
+        let (x, kernel) = (x[0], x[1]);
+        let fits = x.len() == 4 && kernel.len() == 2;
+        assert!(fits, "upfirdn2d: x {x:?}, kernel {kernel:?}; ranks 4 and 2 are needed");
+        let [h, w] = self.axes(x, kernel).map(|a| a.size_out);
+        assert!(
+            h * w > 0,
+            "upfirdn2d: nothing left (x {x:?}, kernel {kernel:?}, {:?})",
+            self.attributes
+        );
+        [x[0], x[1], h, w].into()
+    }
+
+    fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
+        twin!(y, |y| self.lines(x[0], x[1], y, rows));
+    }
+
+    fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
+        let axes = self.axes(x[0].shape, x[1].shape);
+        let taps = self.taps::<f32>(x[1]);
+        let passes = passes(&taps, axes);
+        let size_out = axes.map(|a| a.size_out);
+        let (len_in, len_out) = (axes[0].size_in * axes[1].size_in, size_out[0] * size_out[1]);
+        let (x, planes) = (x[0].f32(), y.len() / len_out);
+        let work = y.len() * taps.len();
+        let y = Shared::new(y);
+        for_each_task(planes, work, |plane| {
+            let x = &x[plane * len_in..][..len_in];
+            // SAFETY: each task has its own plane.
+            let y = unsafe { y.part(plane * len_out, len_out) };
+            // The product of the first of two passes, and a line.
+            let middle = if passes.len() > 1 { passes[0].len_out() } else { 0 };
+            with_scratch([middle, size_out[1]], |[middle, line]| match &passes[..] {
+                [first, second] => {
+                    first.run(x, middle, line);
+                    second.run(middle, y, line);
+                }
+                whole => whole[0].run(x, y, line),
+            });
+        });
+        true
+    }
+
+    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let [vertical, horizontal] = self.axes(x[0].shape(), x[1].shape());
+        let mut launch = Launch::new(kernel!("resample/upfirdn2d"))
+            .bind("x", x[0])
+            .bind("kernel", x[1])
+            .bind("y", y)
+            .param("planes", y.size(0) * y.size(1))
+            .param("reversed", usize::from(self.reversed));
+        for (axis, name) in [(vertical, "y"), (horizontal, "x")] {
+            launch = launch
+                .param(format!("up_{name}"), axis.up)
+                .param(format!("down_{name}"), axis.down)
+                .param(format!("before_{name}"), axis.before as i32)
+                .param(format!("taps_{name}"), axis.taps)
+                .param(format!("in_{name}"), axis.size_in)
+                .param(format!("out_{name}"), axis.size_out);
+        }
+        let area = vertical.up * horizontal.up;
+        let cost = 2 * y.numel() * (vertical.taps * horizontal.taps).div_ceil(area);
+        let tiles = (y.size(0) * y.size(1)).div_ceil(4) * vertical.size_out * horizontal.size_out;
+        vec![launch.elements(tiles, 64).flops(cost)]
+    }
+
+    /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let [vertical, horizontal] = self.axes(x[0].shape(), x[1].shape()).map(|a| {
+            let taps = a.taps as isize;
+            let before = taps - 1 - a.before;
+            let behind =
+                ((a.size_in - 1) * a.up) as isize + taps - (a.size_out * a.down) as isize - before;
+            [before, behind]
+        });
+        let attributes = Upfirdn2d {
+            up: self.attributes.down,
+            down: self.attributes.up,
+            pad: [horizontal[0], horizontal[1], vertical[0], vertical[1]],
+        };
+        let transposed = Self { attributes, reversed: !self.reversed };
+        vec![needs[0].then(|| apply(transposed, &[g, &x[1]])), None]
+    }
+}
+
+/// One filtering of a plane, `taps` correlated along both axes.
+struct Pass {
+    axes: [Axis; 2],
+    taps: Vec<f32>,
+}
+
+/// The filter as one pass, or as a horizontal and a vertical one where it is their product.
+fn passes(taps: &[f32], [vertical, horizontal]: [Axis; 2]) -> Vec<Pass> {
+    let whole = || vec![Pass { axes: [vertical, horizontal], taps: taps.to_vec() }];
+    if vertical.taps == 1 || horizontal.taps == 1 {
+        return whole();
+    }
+    let width = horizontal.taps;
+    let largest = (0..taps.len()).max_by(|&a, &b| taps[a].abs().total_cmp(&taps[b].abs()));
+    let (row, col) = largest.map(|k| (k / width, k % width)).expect("a kernel has taps");
+    let pivot = taps[row * width + col];
+    if pivot == 0.0 {
+        return whole();
+    }
+    let across: Vec<f32> = taps[row * width..][..width].iter().map(|t| t / pivot).collect();
+    let down: Vec<f32> = taps[col..].iter().step_by(width).copied().collect();
+    let is_product = |(k, tap): (usize, &f32)| {
+        (tap - down[k / width] * across[k % width]).abs() <= 1e-6 * pivot.abs()
+    };
+    if !taps.iter().enumerate().all(is_product) {
+        return whole();
+    }
+    vec![
+        Pass { axes: [Axis::identity(vertical.size_in), horizontal], taps: across },
+        Pass { axes: [vertical, Axis::identity(horizontal.size_out)], taps: down },
+    ]
+}
+
+impl Pass {
+    fn len_out(&self) -> usize {
+        self.axes[0].size_out * self.axes[1].size_out
+    }
+
+    /// Line by line and tap by tap, so that the inner loops run over neighbours: outputs that meet
+    /// the same taps (a phase) are summed side by side, and put in their places where there are
+    /// several phases.
+    fn run(&self, x: &[f32], y: &mut [f32], line: &mut [f32]) {
+        let [vertical, horizontal] = self.axes;
+        let [phases, step] = horizontal.steps();
+        let meetings: Vec<_> = (0..horizontal.taps).map(|t| horizontal.meetings(t)).collect();
+        for (oy, y) in y.chunks_exact_mut(horizontal.size_out).enumerate() {
+            for phase in 0..phases.min(horizontal.size_out) {
+                let len = (horizontal.size_out - phase).div_ceil(phases);
+                let sums = if phases == 1 { &mut *y } else { &mut line[..len] };
+                sums.fill(0.0);
+                for (ty, taps) in self.taps.chunks_exact(horizontal.taps).enumerate() {
+                    let Some(iy) = vertical.input(oy, ty) else { continue };
+                    let x = &x[iy * horizontal.size_in..][..horizontal.size_in];
+                    for (&tap, m) in taps.iter().zip(&meetings).filter(|(_, m)| m.phase == phase) {
+                        add_scaled(tap, &x[m.input..], step, &mut sums[m.output..][..m.count]);
+                    }
+                }
+                if phases > 1 {
+                    let places = y.iter_mut().skip(phase).step_by(phases);
+                    places.zip(&line[..len]).for_each(|(y, sum)| *y = *sum);
+                }
+            }
+        }
+    }
+}
+
+/// `y[k] += tap * x[k * step]`.
+fn add_scaled(tap: f32, x: &[f32], step: usize, y: &mut [f32]) {
+    if step == 1 {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += tap * x);
+    } else {
+        y.iter_mut().zip(x.iter().step_by(step)).for_each(|(y, x)| *y += tap * x);
+    }
+}

@@ -1,0 +1,88 @@
+//! The values of `--seeds` and `--grid`.
+
+use crate::{Error, Result};
+
+/// Most pictures that one command makes.
+const MAX_PICTURES: u64 = 1_000_000;
+
+/// Reads a list of seeds and ranges, both ends included: `0-35,40,7`. The order is kept.
+pub fn parse_seeds(list: &str) -> Result<Vec<u64>> {
+    let refuse = |reason: String| Error::config("--seeds", reason);
+    let seed = |text: &str| {
+        text.trim().parse::<u64>().map_err(|_| {
+            refuse(format!("{text:?} is no seed; give numbers and ranges such as 0-35,40"))
+        })
+    };
+    let mut seeds = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => (seed(first)?, seed(last)?),
+            None => (seed(part)?, seed(part)?),
+        };
+        if first > last {
+            return Err(refuse(format!("{part} runs backwards; write {last}-{first}")));
+        }
+        if last - first >= MAX_PICTURES - seeds.len() as u64 {
+            return Err(refuse(format!("{list} holds more than {MAX_PICTURES} seeds")));
+        }
+        seeds.extend(first..=last);
+    }
+    Ok(seeds)
+}
+
+/// Reads a grid as columns x rows: `6x6`.
+pub fn parse_grid(text: &str) -> Result<(usize, usize)> {
+    let refuse = |reason| Error::config("--grid", format!("{text:?} {reason}"));
+    let (columns, rows) = text
+        .split_once(['x', 'X'])
+        .and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)))
+        .filter(|&(columns, rows): &(usize, usize)| columns > 0 && rows > 0)
+        .ok_or_else(|| refuse("is no grid; give columns x rows, such as 6x4"))?;
+    if columns.saturating_mul(rows) as u64 > MAX_PICTURES {
+        return Err(refuse("has more than 1000000 cells"));
+    }
+    Ok((columns, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_keep_their_order() {
+        assert_eq!(parse_seeds("3-5,40,7").unwrap(), [3, 4, 5, 40, 7]);
+        assert_eq!(parse_seeds(" 1 , 2-2 ").unwrap(), [1, 2]);
+        assert_eq!(parse_seeds("18446744073709551615").unwrap(), [u64::MAX]);
+        assert_eq!(parse_seeds("0-999999").unwrap().len(), 1_000_000);
+    }
+
+    #[test]
+    fn bad_seeds_say_what_is_wrong() {
+        for (list, words) in [
+            ("", "\"\" is no seed"),
+            ("1,,2", "\"\" is no seed"),
+            ("-5", "\"\" is no seed"),
+            ("a", "\"a\" is no seed"),
+            ("1-2-3", "\"2-3\" is no seed"),
+            ("1.5", "\"1.5\" is no seed"),
+            ("18446744073709551616", "is no seed"),
+            ("9-3", "9-3 runs backwards; write 3-9"),
+            ("0-1000000", "more than 1000000 seeds"),
+            ("0-999999,5", "more than 1000000 seeds"),
+            ("0-18446744073709551615", "more than 1000000 seeds"),
+        ] {
+            let error = parse_seeds(list).unwrap_err().to_string();
+            assert!(error.starts_with("--seeds: ") && error.contains(words), "{list}: {error}");
+        }
+    }
+
+    #[test]
+    fn grids_are_columns_by_rows() {
+        assert_eq!(parse_grid("6x4").unwrap(), (6, 4));
+        assert_eq!(parse_grid("1X1").unwrap(), (1, 1));
+        for text in ["", "6", "0x3", "3x0", "6x", "x", "-1x2", "2x2x2", "9999999x9999999"] {
+            let error = parse_grid(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("--grid: {text:?} ")), "{error}");
+        }
+    }
+}

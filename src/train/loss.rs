@@ -1,0 +1,78 @@
+//! The named terms of the objectives, one function each.
+
+use crate::autograd::grad;
+use crate::tensor::Tensor;
+
+/// mean softplus(−D(real)) + mean softplus(D(fake)). Goodfellow et al. 2014, equation 1.
+pub fn d_logistic(real: &Tensor, fake: &Tensor) -> Tensor {
+    real.map(|x| (-x).softplus()).mean_all() + fake.softplus().mean_all()
+}
+
+/// mean softplus(−D(fake)): the non-saturating form.
+pub fn g_nonsaturating(fake: &Tensor) -> Tensor {
+    fake.map(|x| (-x).softplus()).mean_all()
+}
+
+/// Mean squared difference.
+///
+/// # Panics
+/// When the shapes do not broadcast.
+#[track_caller]
+pub fn mse(x: &Tensor, target: &Tensor) -> Tensor {
+    x.zip(target, |x, target| (x - target).square()).mean_all()
+}
+
+/// R1 of Mescheder et al. 2018 (equation 9, without the weight γ/2).
+#[derive(Debug)]
+pub struct R1 {
+    /// d sum(pred) / d real, `[B, 3, H, W]`.
+    pub grad_real: Tensor,
+    /// Mean over the samples of its squared norm.
+    pub penalty: Tensor,
+}
+
+/// The gradient penalty on real pictures.
+///
+/// # Panics
+/// When `real` is not tracked.
+#[track_caller]
+pub fn r1(pred: &Tensor, real: &Tensor) -> R1 {
+    let slope = grad(&[&pred.sum_all()], &[None], &[real], true).remove(0);
+    let grad_real = slope.expect("the score depends on the picture");
+    let penalty = grad_real.square().sum_all() * (1.0 / real.size(0) as f64);
+    R1 { grad_real, penalty }
+}
+
+/// ‖Jᵀ direction‖ for each sample, J the Jacobian of the picture with respect to the style: the
+/// gradient's squares summed over the width of a style, averaged over the layers, rooted. `[B]`.
+/// StyleGAN2, section 3.2.
+///
+/// image and direction `[B, 3, H, W]`, the direction of unit variance; `styles` one `[B, S]` per
+/// layer, each a variable of its own.
+///
+/// # Panics
+/// When a style is not tracked.
+#[track_caller]
+pub fn path_lengths(image: &Tensor, direction: &Tensor, styles: &[&Tensor]) -> Tensor {
+    let pixels = (image.size(2) * image.size(3)) as f64;
+    let projected = (image * direction).sum_all() * (1.0 / pixels.sqrt());
+    let square = |slope: Option<Tensor>| Some(slope?.square().sum(&[1], false));
+    let squares = grad(&[&projected], &[None], styles, true).into_iter().filter_map(square);
+    let sum = squares.reduce(|a, b| a + b).expect("the picture depends on its styles");
+    sum.map(|sum| (sum * (1.0 / styles.len() as f64)).sqrt())
+}
+
+/// The path-length penalty.
+#[derive(Debug)]
+pub struct PathPenalty {
+    /// Running mean of the lengths, with these lengths in it and in the graph.
+    pub mean: Tensor,
+    /// mean (lengths − mean)².
+    pub penalty: Tensor,
+}
+
+/// Distance of the lengths from their running mean; gradient flows through both.
+pub fn path_penalty(lengths: &Tensor, mean: &Tensor, decay: f64) -> PathPenalty {
+    let mean = mean.zip(&lengths.mean_all(), |old, new| old.clone() + decay * (new - old));
+    PathPenalty { penalty: mse(lengths, &mean), mean }
+}

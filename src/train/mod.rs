@@ -1,0 +1,25 @@
+//! Training: recipes, the one `step` of all systems, and the loop around it.
+//!
+//! [`step`](step::step) computes; it draws nothing and touches no file. The loop ([`run`]) fills its
+//! inputs from counters and the loader, and `verify` fills them from a golden file. What is random
+//! is a function of (seed, step), so that a run that stops and resumes equals one that does not.
+
+pub mod folder;
+pub mod inputs;
+pub mod loss;
+pub mod options;
+pub mod recipe;
+pub mod report;
+pub mod run;
+pub mod snapshot;
+pub mod state;
+pub mod stats;
+pub mod step;
+
+pub use inputs::{Draws, PathInputs, StepInputs};
+pub use options::Options;
+pub use recipe::{Phase, Recipe, Scheduled};
+pub use report::Report;
+pub use run::{Outcome, Run, Watch};
+pub use state::{Network, State};
+pub use step::{StepOutputs, step};

@@ -1,0 +1,129 @@
+//! Recipes: which phases a step has, how often, with which weights.
+
+use serde::{Deserialize, Serialize};
+
+use crate::nn::Adam;
+
+/// One part of a training step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The discriminator's logistic loss, with the style estimate of fakes.
+    Discriminator {
+        /// Weight of the squared error of the style estimate.
+        info_weight: f64,
+    },
+    /// The gradient penalty on reals.
+    R1 {
+        /// Weight γ; the term is γ/2 · interval · penalty.
+        gamma: f64,
+    },
+    /// The generator's non-saturating loss, with the grouping losses and the style estimate.
+    Generator {
+        /// Weight of the grouping loss.
+        loss1_weight: f64,
+        /// Weight of the threshold's loss.
+        loss2_weight: f64,
+        /// Weight of the squared error of the style estimate.
+        info_weight: f64,
+    },
+    /// The path-length penalty.
+    PathLength {
+        /// The term is weight · interval · penalty.
+        weight: f64,
+        /// Of the running mean of the lengths.
+        decay: f64,
+    },
+    /// The moving average of the generator.
+    Ema {
+        /// Part of the old average that stays at each step.
+        decay: f64,
+    },
+}
+
+impl Phase {
+    /// The phase's name in statistics and messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Discriminator { .. } => "Dmain",
+            Self::R1 { .. } => "Dr1",
+            Self::Generator { .. } => "Gmain",
+            Self::PathLength { .. } => "Gpl",
+            Self::Ema { .. } => "ema",
+        }
+    }
+}
+
+/// A phase and its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// Fires at steps that this divides; step 0 included.
+    pub every: u64,
+    /// What happens.
+    pub phase: Phase,
+}
+
+/// An ordered list of phases and the optimisers' form. A parameter that a phase does not reach
+/// counts with gradient zero, as in the published code: its second moment decays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Its name on the command line.
+    pub name: String,
+    /// Learning rate before the correction for lazy regularisation.
+    pub lr: f64,
+    /// Adam's eps.
+    pub adam_eps: f64,
+    /// Probability that a sample is made of two latents.
+    pub style_mixing: f64,
+    /// In order.
+    pub phases: Vec<Scheduled>,
+}
+
+impl Recipe {
+    /// SariGAN as its published code trains it (sources: the repository's training script).
+    pub fn official() -> Self {
+        let every = |every, phase| Scheduled { every, phase };
+        let info_weight = 20.0;
+        Self {
+            name: "official".into(),
+            lr: 0.002,
+            adam_eps: 1e-8,
+            style_mixing: 0.9,
+            phases: vec![
+                every(1, Phase::Discriminator { info_weight }),
+                every(16, Phase::R1 { gamma: 10.0 }),
+                every(1, Phase::Generator { loss1_weight: 0.1, loss2_weight: 5.0, info_weight }),
+                every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
+                every(1, Phase::Ema { decay: 0.5f64.powf(32.0 / 10_000.0) }),
+            ],
+        }
+    }
+
+    /// Phases that fire at a step.
+    pub fn at(&self, step: u64) -> impl Iterator<Item = &Scheduled> {
+        self.phases.iter().filter(move |s| step.is_multiple_of(s.every))
+    }
+
+    /// Adam for the discriminator, corrected for its lazy phase.
+    pub fn adam_d(&self) -> Adam {
+        self.lazy_adam(|phase| matches!(phase, Phase::R1 { .. }))
+    }
+
+    /// Adam for the generator, corrected for its lazy phase.
+    pub fn adam_g(&self) -> Adam {
+        self.lazy_adam(|phase| matches!(phase, Phase::PathLength { .. }))
+    }
+
+    /// With a further phase every k steps, an optimiser makes (k + 1) / k updates a step: learning
+    /// rate and decay shrink by that ratio. StyleGAN2, appendix B.
+    fn lazy_adam(&self, is_lazy: impl Fn(&Phase) -> bool) -> Adam {
+        let lazy = self.phases.iter().find(|s| is_lazy(&s.phase));
+        let ratio = lazy.map_or(1.0, |s| s.every as f64 / (s.every + 1) as f64);
+        Adam { lr: self.lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: self.adam_eps }
+    }
+
+    /// Applies `f` to every phase.
+    pub fn for_each_phase(&mut self, f: impl FnMut(&mut Scheduled)) {
+        self.phases.iter_mut().for_each(f);
+    }
+}

@@ -1,0 +1,240 @@
+//! The loop around [`step`]: fetch, step, report, snapshot.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::folder;
+use super::inputs::StepInputs;
+use super::options::Options;
+use super::report::Report;
+use super::snapshot;
+use super::state::State;
+use super::stats::{Collector, duration, published_name};
+use super::step::step;
+use crate::data::{Dataset, EpochOrder, Loader};
+use crate::files::write_atomically;
+use crate::sample::{Noise, Rgb, Sampler, grid, save_png};
+use crate::tensor::Tensor;
+use crate::{Error, Result, memory};
+
+/// Who looks on while a run goes.
+pub trait Watch {
+    /// A line for people; it is in `log.txt` too.
+    fn line(&mut self, text: &str);
+    /// After every step: images shown, images in all, seconds so far.
+    fn progress(&mut self, images: u64, total: u64, elapsed: Duration);
+    /// Whether to stop after the step at hand.
+    fn stops(&self) -> bool;
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All of `--kimg`.
+    Finished,
+    /// Asked to stop; a snapshot was written.
+    Stopped,
+}
+
+/// A run that is ready to go.
+pub struct Run {
+    /// What was asked for.
+    pub options: Options,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The pictures.
+    pub dataset: Arc<Dataset>,
+    /// Networks, moments and counters.
+    pub state: State,
+}
+
+/// Times and counts between two ticks.
+struct Clock {
+    start: Instant,
+    tick: u64,
+    tick_start: Instant,
+    tick_images: u64,
+    last_snapshot: Instant,
+    maintenance: Duration,
+}
+
+impl Run {
+    /// Trains until `--kimg` or until asked to stop, and writes everything that belongs in the
+    /// folder. Nothing is lost by an error: the newest snapshot stays.
+    ///
+    /// # Errors
+    /// What the device, the disk or the pictures report, or numbers that are not finite.
+    pub fn train(mut self, watch: &mut dyn Watch) -> Result<Outcome> {
+        let (options, total) = (self.options.clone(), self.options.steps());
+        if self.state.step == 0 {
+            self.begin()?;
+        }
+        let order =
+            EpochOrder { len: self.dataset.len(), seed: options.seed, mirror: options.mirror };
+        let loader = Loader::new(self.dataset.clone(), order, options.batch, self.state.step);
+        let size = [options.batch, 3, options.network.size, options.network.size];
+        let device = self.state.device().clone();
+        let now = Instant::now();
+        let mut clock = Clock {
+            start: now,
+            tick: self.state.images / (options.tick_kimg * 1000.0).ceil() as u64,
+            tick_start: now,
+            tick_images: self.state.images,
+            last_snapshot: now,
+            maintenance: Duration::ZERO,
+        };
+        let mut stats = Collector::default();
+        let mut pending: Option<Report> = None;
+        while self.state.step < total {
+            let batch = loader.next_batch()?;
+            let real = Tensor::from_slice(&batch.images, size, &device);
+            let (number, recipe) = (self.state.step, &options.recipe);
+            let inputs = StepInputs::draw(&options.network, recipe, options.seed, number, real);
+            let outputs = step(&mut self.state, &inputs, recipe);
+            let report = Report::new(number, &outputs);
+            // Read a step late, so that the device never waits for the host.
+            if let Some(earlier) = pending.replace(report) {
+                self.collect(earlier, &mut stats)?;
+            }
+            for warning in self.dataset.take_warnings() {
+                self.log(watch, &warning)?;
+            }
+            let total_images = total * options.batch as u64;
+            watch.progress(self.state.images, total_images, clock.start.elapsed());
+            let last = self.state.step == total || watch.stops();
+            let minutes = clock.last_snapshot.elapsed().as_secs_f64() / 60.0;
+            let late = minutes >= options.snap_minutes;
+            let tick_images = self.state.images - clock.tick_images;
+            if last || late || tick_images as f64 >= options.tick_kimg * 1000.0 {
+                if let Some(report) = pending.take() {
+                    self.collect(report, &mut stats)?;
+                }
+                let due = last || late || (clock.tick + 1).is_multiple_of(options.snap_ticks);
+                self.tick(&mut clock, std::mem::take(&mut stats), watch)?;
+                if due {
+                    let begun = Instant::now();
+                    self.snapshot()?;
+                    clock.last_snapshot = Instant::now();
+                    clock.maintenance = begun.elapsed();
+                }
+            }
+            if watch.stops() {
+                return Ok(Outcome::Stopped);
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    /// Options and first pictures of a new run.
+    fn begin(&self) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.options).expect("options are plain data");
+        write_atomically(&self.folder.join("training_options.json"), text.as_bytes())?;
+        let res = self.options.network.size;
+        let (columns, rows) = grid_size(res);
+        let picture = |k: usize| {
+            let mut planes = vec![0.0; 3 * res * res];
+            self.dataset.write(k % self.dataset.len(), false, &mut planes)?;
+            Ok(Rgb::from_planes(&planes, res, res))
+        };
+        let reals: Vec<Rgb> = (0..columns * rows).map(picture).collect::<Result<_>>()?;
+        save_png(self.folder.join("reals.png"), &grid(&reals, columns, rows), &[])?;
+        self.fakes(&self.folder.join("fakes_init.png"))
+    }
+
+    fn fakes(&self, path: &Path) -> Result<()> {
+        let (columns, rows) = grid_size(self.options.network.size);
+        let g = &self.state.g_ema.model;
+        let unused = Tensor::scalar(0.0, self.state.device());
+        let sampler = Sampler::new(g, &unused);
+        let picture = |seed| sampler.picture(seed, 1.0, Noise::Const);
+        let fakes: Vec<Rgb> = (0..(columns * rows) as u64).map(picture).collect::<Result<_>>()?;
+        let kimg = format!("{:.3}", self.state.images as f64 / 1000.0);
+        let text = [("kimg", kimg.as_str()), ("psi", "1")];
+        save_png(path, &grid(&fakes, columns, rows), &text)
+    }
+
+    /// Counts what a step reported.
+    fn collect(&self, report: Report, stats: &mut Collector) -> Result<()> {
+        for (name, value) in report.wait(&self.state)? {
+            if let Some(name) = published_name(name) {
+                stats.add(name, f64::from(value));
+            }
+        }
+        Ok(())
+    }
+
+    /// The progress line, in the form that tools for StyleGAN3 read, and a line of statistics.
+    fn tick(&self, clock: &mut Clock, mut stats: Collector, watch: &mut dyn Watch) -> Result<()> {
+        let state = &self.state;
+        let seconds = clock.tick_start.elapsed().as_secs_f64();
+        let images = (state.images - clock.tick_images).max(1);
+        let kimg = state.images as f64 / 1000.0;
+        let per_kimg = seconds / images as f64 * 1000.0;
+        let elapsed = clock.start.elapsed().as_secs_f64();
+        let counters = state.device().counters();
+        let gigabytes = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+        let (cpu, gpu) = (gigabytes(memory::host_bytes()), gigabytes(counters.peak_bytes));
+        let reserved = gigabytes(counters.bytes_allocated);
+        let maintenance = clock.maintenance.as_secs_f64();
+        let left = per_kimg * (self.options.kimg - kimg).max(0.0);
+        self.log(
+            watch,
+            &format!(
+                "tick {:<5} kimg {kimg:<8.1} time {:<12} sec/tick {seconds:<7.1} sec/kimg \
+                 {per_kimg:<7.2} maintenance {maintenance:<6.1} cpumem {cpu:<6.2} gpumem \
+                 {gpu:<6.2} reserved {reserved:<6.2} augment 0.000   left {}",
+                clock.tick,
+                duration(elapsed),
+                duration(left)
+            ),
+        )?;
+        let values = [
+            ("Progress/tick", clock.tick as f64),
+            ("Progress/kimg", kimg),
+            ("Progress/step", state.step as f64),
+            ("Timing/sec_per_tick", seconds),
+            ("Timing/sec_per_kimg", per_kimg),
+            ("Timing/total_sec", elapsed),
+            ("Timing/maintenance_sec", maintenance),
+            ("Resources/cpu_mem_gb", cpu),
+            ("Resources/peak_gpu_mem_gb", gpu),
+        ];
+        values.into_iter().for_each(|(name, value)| stats.add(name, value));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        append(&self.folder.join(folder::STATS), &stats.line(now.as_secs_f64()).to_string())?;
+        clock.tick += 1;
+        (clock.tick_start, clock.tick_images) = (Instant::now(), state.images);
+        clock.maintenance = Duration::ZERO;
+        Ok(())
+    }
+
+    /// Snapshot and pictures; then the oldest snapshots go.
+    fn snapshot(&self) -> Result<()> {
+        let (images, step) = (self.state.images, self.state.step);
+        let path = folder::snapshot_path(&self.folder, images, step);
+        snapshot::pack(&self.state, &self.options)?.save(&path)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let fakes = format!("{}.png", name.replace("network-snapshot-", "fakes"));
+        self.fakes(&self.folder.join(fakes))?;
+        folder::prune(&self.folder, self.options.keep)
+    }
+
+    fn log(&self, watch: &mut dyn Watch, line: &str) -> Result<()> {
+        watch.line(line);
+        append(&self.folder.join("log.txt"), line)
+    }
+}
+
+/// Columns and rows of the grids in a run folder.
+fn grid_size(res: usize) -> (usize, usize) {
+    let columns = (512 / res).clamp(4, 16);
+    (columns, columns / 2)
+}
+
+fn append(path: &Path, line: &str) -> Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| writeln!(file, "{line}")).map_err(Error::io("write", path))
+}

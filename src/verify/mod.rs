@@ -1,0 +1,99 @@
+//! Golden cases: numbers that an independent program computed, and the runner that compares.
+//!
+//! A case is a safetensors file; the folder that holds it is its system. A [`Row`] says what to run
+//! for a (system, op); everything else is the runner's: it differentiates what the row returns
+//! against the stored cotangents, to second order where the case asks, and compares every stored
+//! `out`, `grad`, `gg` and `after`. One that the row did not produce is a failure, and so is an op
+//! without a row. Rows of one system live in one file.
+
+mod case;
+mod compare;
+mod ops;
+mod run;
+mod sarigan;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+pub use case::{Case, Context, Outputs};
+pub use compare::Mismatch;
+
+use crate::device::Device;
+use crate::{Error, Result};
+
+/// What to run for the cases of one operator of one system.
+pub struct Row {
+    /// Name of the folder that holds the cases.
+    pub system: &'static str,
+    /// The cases' `op`.
+    pub op: &'static str,
+    /// Computes the outputs from the inputs.
+    pub run: fn(&Context) -> Result<Outputs>,
+}
+
+/// Every row.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    [ops::ROWS, sarigan::ROWS].into_iter().flatten()
+}
+
+/// Why a case did not pass.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which case, with the op and the device.
+    pub case: String,
+    /// What was wrong: one line each.
+    pub reasons: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FAIL {}: {}", self.case, self.reasons.join("; "))
+    }
+}
+
+/// Golden files below a folder, sorted; only those whose name contains `filter`.
+///
+/// # Errors
+/// When the folder cannot be read or holds none.
+pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(folder) = pending.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
+        for entry in entries {
+            let path = entry.map_err(Error::io("read", &folder))?.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "safetensors") {
+                found.push(path);
+            }
+        }
+    }
+    let wanted = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        filter.is_none_or(|filter| stem.contains(filter))
+    };
+    found.retain(wanted);
+    found.sort();
+    if found.is_empty() {
+        let which = filter.map_or(String::new(), |f| format!(" whose name contains {f:?}"));
+        return Err(Error::dataset(folder, format!("no golden cases (*.safetensors){which}")));
+    }
+    Ok(found)
+}
+
+/// Runs one golden file.
+///
+/// # Errors
+/// The failure, naming everything that differs.
+pub fn check(path: &Path, device: &Device) -> Result<(), Failure> {
+    let system = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let named = |op: &str| format!("{system} {op} {stem} on {}", device.kind());
+    let failure = |op: &str, reason: String| Failure { case: named(op), reasons: vec![reason] };
+    let case = Case::load(path).map_err(|e| failure("?", e.to_string()))?;
+    let row = rows().find(|row| row.system == system && row.op == case.op);
+    let row = row.ok_or_else(|| failure(&case.op, "no such op is known here".into()))?;
+    let reasons = run::run(&case, row, device).map_err(|e| failure(&case.op, e.to_string()))?;
+    if reasons.is_empty() { Ok(()) } else { Err(Failure { case: named(&case.op), reasons }) }
+}

@@ -1,0 +1,269 @@
+//! Rows of folder `sarigan`: layers, networks, losses and training steps (INDEX-sarigan).
+
+use serde_json::Value;
+
+use super::Row;
+use super::case::{Context, Outputs};
+use crate::Result;
+use crate::models::sarigan::{
+    Config, Discriminator, Generator, GroupStyledConv, InitStyledConv, Mapping, ToRgb,
+};
+use crate::nn::{Builder, Parameters};
+use crate::tensor::Tensor;
+use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, step};
+use crate::train::{Draws, Network, PathInputs, Phase, Recipe, State, StepInputs};
+
+type Run = fn(&Context) -> Result<Outputs>;
+
+const fn row(op: &'static str, run: Run) -> Row {
+    Row { system: "sarigan", op, run }
+}
+
+pub(super) static ROWS: &[Row] = &[
+    row("mapping", |c| {
+        let mapping = built(c, "", |b| Ok(Mapping::new(&config(c)?, b)))?.model;
+        let (style, w) = mapping.forward(&c.x("z")?);
+        Ok(Outputs::default().out("style", style).out("w", w))
+    }),
+    row("init_styled_conv", |c| {
+        let first = c.x("x")?.size(1);
+        let layer = built(c, "", |b| Ok(InitStyledConv::new(b, first, &config(c)?, &c.device)))?;
+        let y = layer.model.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?);
+        Ok(Outputs::default().out("y", y).out("co", batched(&layer.model.similarity())))
+    }),
+    row("group_styled_conv", group_styled_conv),
+    row("to_rgb", |c| {
+        let inputs = c.x("x")?.size(1);
+        let layer = built(c, "", |b| Ok(ToRgb::new(b, inputs, &config(c)?, &c.device)))?.model;
+        Outputs::y(layer.forward(&c.x("x")?, &c.x("style")?, c.optional("skip")?.as_ref()))
+    }),
+    row("generator", generator),
+    row("generator_swap", |c| {
+        let g = network(c, "")?.model;
+        let [inter, _] = g.mapping.forward(&c.x("z0")?).1.chunk(1);
+        let [_, intra] = g.mapping.forward(&c.x("z1")?).1.chunk(1);
+        let w = Tensor::cat(&[&inter, &intra], 1);
+        let styles = vec![w.clone(); g.config().n_latents()];
+        let image = g.synthesis(&styles, &noise(c, "noise")?, &g.groupings());
+        Ok(Outputs::default().out("w", w).out("image", image))
+    }),
+    row("discriminator", |c| {
+        let judged = critic(c, "")?.model.forward(&c.x("x")?);
+        Ok(Outputs::default().out("pred", judged.pred).out("info", judged.info))
+    }),
+    row("loss_d", |c| {
+        let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
+        let mut stats = Vec::new();
+        let weight = c.f64("info_weight")?;
+        let total = d_main(&g, &d, &c.x("real")?, &draws(c, "", None)?, weight, &mut stats);
+        Ok(named(stats).out("total", total))
+    }),
+    row("loss_r1", |c| {
+        let r1 = d_r1(&critic(c, "d.")?.model, &c.x("real")?, &mut Vec::new());
+        let weight = c.f64("r1")? / 2.0 * c.f64("d_reg_every")?;
+        let total = &r1.penalty * weight;
+        let out = Outputs::default().out("grad_real", r1.grad_real);
+        Ok(out.out("r1", r1.penalty).out("total", total))
+    }),
+    row("loss_g", |c| {
+        let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
+        let weights = [c.f64("loss1_weight")?, c.f64("loss2_weight")?, c.f64("info_weight")?];
+        let mut stats = Vec::new();
+        let total = g_main(&g, &d, &draws(c, "", None)?, weights, &mut stats);
+        let (loss1, loss2) = grouping_losses(&g.groupings());
+        Ok(named(stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
+    }),
+    row("loss_path", |c| {
+        let g = network(c, "g.")?.model;
+        let inject = c.any("inject_index").and_then(Value::as_u64).map(|k| k as usize);
+        let inputs = PathInputs { draws: draws(c, "", inject)?, direction: c.x("pl_noise")? };
+        let mut stats = Vec::new();
+        let path = g_path(&g, &inputs, &c.x("mean")?, c.f64("decay")?, &mut stats);
+        let weight = c.f64("path_regularize")? * c.f64("g_reg_every")?;
+        let lengths = stats.iter().find(|(name, _)| *name == "path_lengths");
+        let lengths = lengths.expect("g_path reports the lengths").1.clone();
+        let total = &path.penalty * weight;
+        let out = named(stats).out("lengths", lengths).out("path", path.penalty);
+        Ok(out.out("total", total))
+    }),
+    row("train", train),
+];
+
+fn config(c: &Context) -> Result<Config> {
+    serde_json::from_value(c.attrs().clone())
+        .map_err(|e| c.wrong("channels", &format!("the description of a network: {e}")))
+}
+
+/// Builds a part of a network from `param.PREFIX*`; the case's gradients refer to its parameters.
+fn built<M>(
+    c: &Context,
+    prefix: &str,
+    build: impl FnOnce(&mut Builder) -> Result<M>,
+) -> Result<Network<M>> {
+    let mut builder = Builder::default();
+    let model = build(&mut builder)?;
+    let mut params: Parameters = builder.loaded(&c.params(prefix), &c.device)?;
+    params.track(c.judges(&format!("param.{prefix}")));
+    for (key, value) in params.iter() {
+        c.set(&format!("param.{prefix}{key}"), &value);
+    }
+    Ok(Network { model, params })
+}
+
+fn network(c: &Context, prefix: &str) -> Result<Network<Generator>> {
+    built(c, prefix, |b| Ok(Generator::new(&config(c)?, b, &c.device)))
+}
+
+fn critic(c: &Context, prefix: &str) -> Result<Network<Discriminator>> {
+    built(c, prefix, |b| Ok(Discriminator::new(&config(c)?, b, &c.device)))
+}
+
+/// Noise planes `PREFIX0`, `PREFIX1`, ...
+fn noise(c: &Context, prefix: &str) -> Result<Vec<Tensor>> {
+    (0..config(c)?.n_noises()).map(|k| c.x(&format!("{prefix}{k}"))).collect()
+}
+
+fn draws(c: &Context, prefix: &str, inject: Option<usize>) -> Result<Draws> {
+    let second = c.optional(&format!("{prefix}z1"))?;
+    let mix = second.map(|z| {
+        let missing = || c.wrong("inject", "given for a case with two latents");
+        Ok::<_, crate::Error>((z, inject.ok_or_else(missing)?))
+    });
+    Ok(Draws {
+        z: c.x(&format!("{prefix}z0"))?,
+        mix: mix.transpose()?,
+        noise: noise(c, &format!("{prefix}noise"))?,
+    })
+}
+
+fn named(stats: Vec<(&'static str, Tensor)>) -> Outputs {
+    stats.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// `[C, C]` as the published code returns it.
+fn batched(co: &Tensor) -> Tensor {
+    co.reshape([1, co.size(0), co.size(1)])
+}
+
+fn group_styled_conv(c: &Context) -> Result<Outputs> {
+    let layer = c.word("layer")?;
+    let number = layer.strip_prefix("convs.").and_then(|k| k.parse().ok());
+    let number: usize = number.ok_or_else(|| c.wrong("layer", "convs.N"))?;
+    let built = built(c, "", |b| Ok(GroupStyledConv::new(b, number, &config(c)?, &c.device)))?;
+    let layer = built.model;
+    let co = c.x("co")?;
+    let grouping = layer.grouping(&co.reshape([co.size(1), co.size(2)]));
+    let y = layer.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?, &grouping);
+    Ok(Outputs::default()
+        .out("y", y)
+        .out("co", batched(&layer.similarity()))
+        .out("loss1", grouping.loss1())
+        .out("loss2", grouping.loss2()))
+}
+
+fn generator(c: &Context) -> Result<Outputs> {
+    let g = network(c, "")?.model;
+    let n = g.config().n_latents();
+    let mut info = None;
+    let styles: Vec<Tensor> = match c.optional("latent")? {
+        Some(latent) => {
+            let layer = |k| latent.narrow(1, k, 1).reshape([latent.size(0), latent.size(2)]);
+            (0..n).map(layer).collect()
+        }
+        None => {
+            let first = g.mapping.forward(&c.x("z0")?).1;
+            let truncated = |w: Tensor| -> Result<Tensor> {
+                let Some(mean) = c.optional("truncation_latent")? else { return Ok(w) };
+                Ok(g.truncate(&w, &mean, c.f64("truncation")?))
+            };
+            let first = truncated(first)?;
+            match c.optional("z1")? {
+                Some(z1) => {
+                    let second = truncated(g.mapping.forward(&z1).1)?;
+                    let inject = c.size("inject_index")?;
+                    let of = |k| if k < inject { first.clone() } else { second.clone() };
+                    (0..n).map(of).collect()
+                }
+                None => {
+                    info = Some(first.clone());
+                    vec![first; n]
+                }
+            }
+        }
+    };
+    let planes = match c.any("randomize_noise") {
+        Some(Value::Bool(false)) => g.noise_buffers(),
+        _ => noise(c, "noise")?,
+    };
+    let groups = g.groupings();
+    let mut out = Outputs::default();
+    let image = g.synthesis_with(&styles, &planes, &groups, |name, y| {
+        out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
+    });
+    let (loss1, loss2) = grouping_losses(&groups);
+    let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
+    let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
+    Ok(match info {
+        Some(w) => out.out("info", w),
+        None => out,
+    })
+}
+
+/// The published schedule with the case's numbers.
+fn recipe(c: &Context) -> Result<Recipe> {
+    let mut recipe = Recipe::official();
+    recipe.lr = c.f64("lr")?;
+    recipe.adam_eps = c.f64("adam_eps")?;
+    for scheduled in &mut recipe.phases {
+        match &mut scheduled.phase {
+            Phase::Discriminator { info_weight } => *info_weight = c.f64("info_weight")?,
+            Phase::R1 { gamma } => {
+                scheduled.every = c.size("d_reg_every")? as u64;
+                *gamma = c.f64("r1")?;
+            }
+            Phase::Generator { loss1_weight, loss2_weight, info_weight } => {
+                *loss1_weight = c.f64("loss1_weight")?;
+                *loss2_weight = c.f64("loss2_weight")?;
+                *info_weight = c.f64("info_weight")?;
+            }
+            Phase::PathLength { weight, decay } => {
+                scheduled.every = c.size("g_reg_every")? as u64;
+                *weight = c.f64("path_regularize")?;
+                *decay = c.f64("path_decay")?;
+            }
+            Phase::Ema { decay } => *decay = c.f64("ema")?,
+        }
+    }
+    Ok(recipe)
+}
+
+/// Training steps through the same `step` as a run.
+fn train(c: &Context) -> Result<Outputs> {
+    let recipe = recipe(c)?;
+    let (g, d, g_ema) = (network(c, "g.")?, critic(c, "d.")?, network(c, "g.")?);
+    let mut state = State::from_networks(g, d, g_ema, &recipe, &c.device);
+    let start = c.f64("mean_path_length0")? as f32;
+    state.mean_path_length = Tensor::scalar(start, &c.device);
+    let mut out = Outputs::default();
+    for it in 0..c.size("iterations")? {
+        let of = |part: &str| {
+            let inject = c.any("inject").and_then(|map| map.get(format!("it{it}.{part}")));
+            let inject = inject.and_then(Value::as_u64).map(|k| k as usize);
+            draws(c, &format!("it{it}.{part}_"), inject)
+        };
+        let path = match c.optional(&format!("it{it}.pl_noise"))? {
+            Some(direction) => Some(PathInputs { draws: of("p")?, direction }),
+            None => None,
+        };
+        let inputs =
+            StepInputs { real: c.x(&format!("it{it}.real"))?, d: of("d")?, g: of("g")?, path };
+        for (name, value) in step(&mut state, &inputs, &recipe).stats {
+            out = out.out(&format!("it{it}.{name}"), value);
+        }
+    }
+    let networks = [("g", &state.g.params), ("d", &state.d.params), ("g_ema", &state.g_ema.params)];
+    for (name, params) in networks {
+        params.iter().for_each(|(key, value)| out.after(&format!("{name}.{key}"), value));
+    }
+    Ok(out)
+}
