@@ -120,6 +120,12 @@ impl Device {
         }
     }
 
+    /// Whether this is a GPU in name only, a driver that runs kernels on the processor: barriers and
+    /// workgroup memory are dear there, loads of neighbours no cheaper than others.
+    pub fn is_software(&self) -> bool {
+        matches!(self, Self::Gpu(gpu) if gpu.report().is_software())
+    }
+
     /// `cpu`, `reference` or the GPU's name and backend.
     pub fn describe(&self) -> String {
         match self {
