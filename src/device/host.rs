@@ -62,11 +62,6 @@ impl Host {
                 Dtype::I32 => HostData::I32(vec![0; len]),
             }
         });
-        self.adopt(data)
-    }
-
-    /// Puts data that came from outside under the pool's care.
-    pub(crate) fn adopt(self: &Arc<Self>, data: HostData) -> HostBuffer {
         let buffer = HostBuffer { data, host: self.clone() };
         let used = self.bytes_in_use.fetch_add(buffer.bytes(), Ordering::Relaxed) + buffer.bytes();
         self.peak_bytes.fetch_max(used, Ordering::Relaxed);

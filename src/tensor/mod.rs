@@ -57,10 +57,16 @@ impl Tensor {
         let n = values.len();
         assert_eq!(n, shape.numel(), "{n} values for a tensor of shape {shape:?}");
         match device {
-            Device::Cpu(_) => Self::from_host(HostData::F32(values.to_vec()), shape, device),
-            Device::Reference(_) => {
-                let wide = values.iter().map(|&v| f64::from(v)).collect();
-                Self::from_host(HostData::F64(wide), shape, device)
+            Device::Cpu(host) | Device::Reference(host) => {
+                let mut buffer = host.alloc(device.float(), n);
+                match &mut buffer.data {
+                    HostData::F32(to) => to.copy_from_slice(values),
+                    HostData::F64(to) => {
+                        to.iter_mut().zip(values).for_each(|(to, &v)| *to = f64::from(v));
+                    }
+                    HostData::I32(_) => unreachable!("no device's float type"),
+                }
+                Self::whole(shape, device.float(), device, Buffer::Host(Arc::new(buffer)))
             }
             Device::Gpu(gpu) => Self::whole(shape, Dtype::F32, device, gpu.upload(values)),
         }
@@ -76,8 +82,12 @@ impl Tensor {
         let n = values.len();
         assert_eq!(n, shape.numel(), "{n} indices for a tensor of shape {shape:?}");
         match device {
-            Device::Cpu(_) | Device::Reference(_) => {
-                Self::from_host(HostData::I32(values.to_vec()), shape, device)
+            Device::Cpu(host) | Device::Reference(host) => {
+                let mut buffer = host.alloc(Dtype::I32, n);
+                if let HostData::I32(to) = &mut buffer.data {
+                    to.copy_from_slice(values);
+                }
+                Self::whole(shape, Dtype::I32, device, Buffer::Host(Arc::new(buffer)))
             }
             Device::Gpu(gpu) => Self::whole(shape, Dtype::I32, device, gpu.upload(values)),
         }
@@ -103,18 +113,6 @@ impl Tensor {
 
     fn whole(shape: Shape, dtype: Dtype, device: &Device, buffer: Buffer) -> Self {
         Self::new(shape, dtype, device, Storage { buffer, offset: 0 })
-    }
-
-    fn from_host(data: HostData, shape: Shape, device: &Device) -> Self {
-        let (Device::Cpu(host) | Device::Reference(host)) = device else {
-            unreachable!("host data on a GPU")
-        };
-        let dtype = match data {
-            HostData::F32(_) => Dtype::F32,
-            HostData::F64(_) => Dtype::F64,
-            HostData::I32(_) => Dtype::I32,
-        };
-        Self::whole(shape, dtype, device, Buffer::Host(Arc::new(host.adopt(data))))
     }
 
     pub(crate) fn new(shape: Shape, dtype: Dtype, device: &Device, storage: Storage) -> Self {
