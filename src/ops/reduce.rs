@@ -266,7 +266,7 @@ struct Plan {
 impl Plan {
     const WORKGROUP: usize = 64;
     /// A longer loop would cost accuracy.
-    const STEPS: usize = 256;
+    const STEPS: usize = 128;
 
     fn new(kind: Kind, runs: &Runs, outputs: usize, device: &Device) -> Self {
         let total = runs.len();
