@@ -71,15 +71,20 @@ impl Checkpoint {
         Ok(Self { path: path.to_owned(), description, tensors: BTreeMap::new() })
     }
 
+    /// Name of the first tensor that holds a number that is not finite.
+    pub fn nonfinite(&self) -> Option<&str> {
+        let bad = |(_, (_, values)): &(&String, &(Shape, Vec<f32>))| {
+            values.iter().any(|v| !v.is_finite())
+        };
+        self.tensors.iter().find(bad).map(|(name, _)| name.as_str())
+    }
+
     /// Writes the file atomically.
     ///
     /// # Errors
     /// When a number is not finite, or the system refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let bad = |(name, (_, values)): (&String, &(Shape, Vec<f32>))| {
-            values.iter().any(|v| !v.is_finite()).then(|| name.clone())
-        };
-        if let Some(name) = self.tensors.iter().find_map(bad) {
+        if let Some(name) = self.nonfinite() {
             return Err(Error::checkpoint(path, format!("not written: {name} is not finite")));
         }
         let part = |(name, (shape, values)): (&String, &(Shape, Vec<f32>))| {

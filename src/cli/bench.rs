@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use super::DeviceArgs;
 use crate::device::Counters;
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
+use crate::train::options::check_res;
 use crate::train::step::run_phase;
 use crate::train::{Phase, Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
 
@@ -38,10 +40,10 @@ struct StepArgs {
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
     res: usize,
     /// Pictures per step
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one())]
     batch: usize,
     /// Times each phase is measured; the median counts
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = at_least_one())]
     rounds: usize,
     /// Also print the operations that take most of the time, on stderr
     #[arg(long)]
@@ -49,6 +51,10 @@ struct StepArgs {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+}
+
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// Named network sizes.
@@ -84,6 +90,7 @@ struct Measured {
 }
 
 fn step(args: &StepArgs) -> anyhow::Result<()> {
+    check_res(args.res)?;
     let device = args.device.open()?;
     let config = args.preset.config(args.res);
     let recipe = Recipe::official();
@@ -124,7 +131,7 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         for (name, cost) in device.profile().table().into_iter().take(40) {
             let (ms, gb) = (cost.time.as_secs_f64() * 1e3, cost.bytes as f64 / 1e9);
             let speed = gb / cost.time.as_secs_f64();
-            eprintln!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
+            say!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
         }
     }
     let mut out = std::io::stdout().lock();

@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let (file, passed_over) = folder::network(&args.network)?;
-    passed_over.iter().for_each(|p| eprintln!("passed over {p}"));
+    passed_over.iter().for_each(|p| say!("passed over {p}"));
     let device = args.device.open()?;
     let (network, mean) = snapshot::generator(&file, &device)?;
     let dir = &args.outdir;
@@ -97,6 +97,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", &source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
-    eprintln!("{} pictures and grid.png in {}", seeds.len(), dir.display());
+    say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)
 }

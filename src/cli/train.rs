@@ -12,10 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArgs;
 use super::bench::Preset;
-use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::device::Device;
-use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, State, Watch, folder, snapshot};
+use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, Watch, folder};
 use crate::{Error, Result, memory};
 
 /// Trains a network on a folder or a zip of pictures
@@ -106,44 +105,41 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let device = args.device.open()?;
     let resumed = match &args.resume {
         Some(wanted) => {
-            let (file, passed_over) = folder::resume(wanted, &args.outdir)?;
-            passed_over.iter().for_each(|p| eprintln!("passed over {p}"));
-            Some((snapshot::options(&file)?, file))
+            let (resumed, passed_over) = folder::resume(wanted, &args.outdir)?;
+            passed_over.iter().for_each(|p| say!("passed over {p}"));
+            Some(resumed)
         }
         None => None,
     };
-    let before = resumed.as_ref().map(|(options, _)| options);
+    let before = resumed.as_ref().map(|run| &run.options);
     let (options, dataset) = resolve(args, before, &device)?;
     if let Some(before) = before {
-        let changed = before.arithmetic_differences(&options);
-        if !changed.is_empty() && !args.override_arithmetic {
-            let reason = "differs from the resumed run, which would change its arithmetic; \
-                          leave it out, or add --override";
-            return Err(Error::config(changed.join(" and "), reason).into());
-        }
+        options.check_resumed(before, args.override_arithmetic)?;
     }
     describe(&options, &dataset, &device);
     if args.dry_run {
         return Ok(dry_run(&options, &device)?);
     }
-    let run = start(args, options, dataset, resumed.map(|(_, file)| file), &device)?;
-    let (folder, steps) = (run.folder.clone(), run.options.steps());
-    if run.state.step >= steps {
+    let run = match &resumed {
+        Some(from) => Run::resume(from, options, dataset, &device)?,
+        None => create(args, options, dataset, &device)?,
+    };
+    let folder = run.folder.clone();
+    say!("folder: {} at step {}", folder.display(), run.state.step);
+    if run.state.images >= run.options.images() {
         let kimg = run.state.images as f64 / 1000.0;
-        eprintln!("{} has {kimg} kimg already; a larger --kimg goes on", folder.display());
+        say!("{} has {kimg} kimg already; a larger --kimg goes on", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut watch = Terminal::new()?;
+    let mut watch = Terminal::new(run.state.images)?;
     let outcome = run.train(&mut watch);
     watch.bar.finish_and_clear();
     match outcome? {
-        Outcome::Finished => eprintln!(
-            "done; pictures: semgan sample --network {} --outdir samples",
-            folder.display()
-        ),
+        Outcome::Finished => {
+            say!("done; pictures: semgan sample --network {} --outdir samples", folder.display())
+        }
         Outcome::Stopped => {
-            let outdir = args.outdir.display();
-            eprintln!("stopped; go on: semgan train --outdir {outdir} --resume latest");
+            say!("stopped; go on: semgan train --resume {}", folder.display());
             return Ok(ExitCode::from(watch.signal.load(Ordering::Relaxed) as u8));
         }
     }
@@ -218,18 +214,18 @@ fn default_res(data: &Path, device: &Device) -> Result<usize> {
 /// What was found and decided, before anything long begins.
 fn describe(options: &Options, dataset: &Dataset, device: &Device) {
     for skipped in dataset.skipped() {
-        eprintln!("skipped {}: {}", skipped.name, skipped.reason);
+        say!("skipped {}: {}", skipped.name, skipped.reason);
     }
-    dataset.notes().iter().for_each(|note| eprintln!("{note}"));
+    dataset.notes().iter().for_each(|note| say!("{note}"));
     let (count, bad) = (dataset.len(), dataset.skipped().len());
     let res = options.network.size;
-    eprintln!("data: {count} pictures of {} at {res}x{res}, {bad} skipped", options.data.display());
-    eprintln!(
+    say!("data: {count} pictures of {} at {res}x{res}, {bad} skipped", options.data.display());
+    say!(
         "training: sarigan, recipe {}, batch {}, {} kimg = {} steps, seed {}, mirror {}, on {}",
         options.recipe.name,
         options.batch,
         options.kimg,
-        options.steps(),
+        options.images().div_ceil(options.batch as u64),
         options.seed,
         options.mirror,
         device.describe()
@@ -246,48 +242,34 @@ fn dry_run(options: &Options, device: &Device) -> Result<ExitCode> {
     let planes: usize = options.network.channels.iter().map(|(r, c)| r * r * c).sum();
     let bytes = 4 * (slabs + 28 * planes * options.batch);
     let text = serde_json::to_string_pretty(options).expect("options are plain data");
-    eprintln!("{text}");
-    eprintln!("parameters: generator {in_g}, discriminator {in_d}");
-    eprintln!("memory: about {} MiB", bytes >> 20);
+    say!("{text}");
+    say!("parameters: generator {in_g}, discriminator {in_d}");
+    say!("memory: about {} MiB", bytes >> 20);
     Ok(ExitCode::SUCCESS)
 }
 
-/// A new run in a new folder, or a resumed one in its own.
-fn start(
-    args: &Args,
-    options: Options,
-    dataset: Arc<Dataset>,
-    resumed: Option<Checkpoint>,
-    device: &Device,
-) -> Result<Run> {
-    if let Some(file) = resumed {
-        let state = snapshot::unpack(&file, &options, device)?;
-        let folder = file.path.parent().unwrap_or(Path::new(".")).to_owned();
-        folder::cut_stats(&folder, state.step)?;
-        eprintln!("resuming {} at step {}", file.path.display(), state.step);
-        return Ok(Run { options, folder, dataset, state });
-    }
+/// A new run; its folder's name says what is trained.
+fn create(args: &Args, options: Options, dataset: Arc<Dataset>, device: &Device) -> Result<Run> {
     let name = options.data.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let preset = format!("{:?}", args.preset.unwrap_or(Preset::Tiny)).to_lowercase();
     let (res, batch) = (options.network.size, options.batch);
     let desc = args.desc.as_ref().map_or(String::new(), |desc| format!("-{desc}"));
     let description = format!("sarigan-{name}{res}-{preset}-batch{batch}{desc}");
-    let state = State::new(&options.network, &options.recipe, options.seed, device);
-    let folder = folder::create(&args.outdir, &description)?;
-    eprintln!("folder: {}", folder.display());
-    Ok(Run { options, folder, dataset, state })
+    Run::create(&args.outdir, &description, options, dataset, device)
 }
 
 /// A progress bar on a terminal, plain lines elsewhere; signals stop the run after its step.
 struct Terminal {
     bar: ProgressBar,
+    /// Images that an earlier process had shown.
+    earlier: u64,
     stop: Arc<AtomicBool>,
     /// 128 + number of the signal that came.
     signal: Arc<AtomicUsize>,
 }
 
 impl Terminal {
-    fn new() -> Result<Self> {
+    fn new(earlier: u64) -> Result<Self> {
         let (stop, signal) = (Arc::default(), Arc::default());
         for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             listen(number, &stop, &signal).map_err(Error::io("listen for signals of", "system"))?;
@@ -299,7 +281,7 @@ impl Terminal {
         } else {
             ProgressBar::hidden()
         };
-        Ok(Self { bar, stop, signal })
+        Ok(Self { bar, earlier, stop, signal })
     }
 }
 
@@ -314,13 +296,14 @@ fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::
 
 impl Watch for Terminal {
     fn line(&mut self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| say!("{text}"));
     }
 
     fn progress(&mut self, images: u64, total: u64, elapsed: Duration) {
         self.bar.set_length(total);
         self.bar.set_position(images);
-        let per_kimg = elapsed.as_secs_f64() / (images.max(1) as f64 / 1000.0);
+        let own = images.saturating_sub(self.earlier).max(1);
+        let per_kimg = elapsed.as_secs_f64() / (own as f64 / 1000.0);
         let gigabytes = memory::host_bytes() as f64 / (1u64 << 30) as f64;
         let kimg = images as f64 / 1000.0;
         self.bar.set_message(format!("{kimg:.1} kimg  {per_kimg:.1} s/kimg  {gigabytes:.2} GB"));

@@ -23,8 +23,8 @@ pub struct Batch {
 
 /// A thread that prepares batch after batch; dropping the loader stops it.
 ///
-/// The batch of step s holds images s * N to (s + 1) * N of the [`EpochOrder`], whatever the
-/// number of threads and wherever the loader started.
+/// Images come in the order of the [`EpochOrder`], whatever the number of threads and wherever the
+/// loader started.
 pub struct Loader {
     batches: Option<Receiver<Result<Batch>>>,
     thread: Option<JoinHandle<()>>,
@@ -32,18 +32,19 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts to prepare the batches of steps `start..`, of `batch` images each.
+    /// Starts to prepare batches of `batch` images each, the first of which is image `first` since
+    /// the start of training.
     ///
     /// # Panics
     /// If `batch` is 0, or the order is one for a set of another size.
-    pub fn new(dataset: Arc<Dataset>, order: EpochOrder, batch: usize, start: u64) -> Self {
+    pub fn new(dataset: Arc<Dataset>, order: EpochOrder, batch: usize, first: u64) -> Self {
         assert!(batch > 0, "a batch holds at least one image");
         assert_eq!(order.len, dataset.len(), "the order is one for another set");
         let (sender, batches) = sync_channel(BATCHES_AHEAD);
         let set = Arc::clone(&dataset);
         let thread = thread::spawn(move || {
-            for step in start.. {
-                let prepared = prepare(&set, order, batch, step * batch as u64);
+            for first in (first..).step_by(batch) {
+                let prepared = prepare(&set, order, batch, first);
                 let failed = prepared.is_err();
                 if sender.send(prepared).is_err() || failed {
                     break;
@@ -116,7 +117,7 @@ mod tests {
                 assert_eq!(image, want);
             }
         }
-        let resumed = Loader::new(set, order, 3, 4);
+        let resumed = Loader::new(set, order, 3, 12);
         assert_eq!(resumed.next_batch().unwrap().images, batches[4].images);
     }
 

@@ -23,6 +23,7 @@ use crate::ops::conv::Conv2d;
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
+use crate::{Error, Result};
 
 /// Sizes of the two networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +74,37 @@ impl Config {
     /// A network that learns on two CPU cores.
     pub fn tiny(size: usize) -> Self {
         Self::with_channels(size, 128, |r| if r <= 16 { 128 } else { (2048 / r).max(8) })
+    }
+
+    /// Refuses sizes that no network can have: a file may hold anything.
+    ///
+    /// # Errors
+    /// Naming the field.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |field: &str, reason: String| Err(Error::config(field, reason));
+        let size = self.size;
+        if !size.is_power_of_two() || !(8..=1024).contains(&size) {
+            return refuse("size", format!("{size} is not a power of two from 8 to 1024"));
+        }
+        let sizes = [("style_dim", self.style_dim), ("n_mlp", self.n_mlp), ("groups", self.groups)];
+        for (field, value) in sizes.into_iter().chain([("stddev_group", self.stddev_group)]) {
+            if value == 0 {
+                return refuse(field, "0 is not above 0".into());
+            }
+        }
+        for level in (2..=size.ilog2()).map(|k| 1 << k) {
+            if self.channels.get(&level).is_none_or(|&c| c == 0) {
+                return refuse("channels", format!("there are none for {level}x{level}"));
+            }
+        }
+        if self.channels[&4] != self.style_dim {
+            return refuse("channels", "those at 4x4 are not as many as style_dim".into());
+        }
+        let sum: f64 = self.blur_kernel.iter().sum();
+        if sum <= 0.0 || sum.is_nan() {
+            return refuse("blur_kernel", "its sum is not above 0".into());
+        }
+        Ok(())
     }
 
     /// Styles that the generator takes: one per layer that has one.

@@ -60,11 +60,11 @@ impl Tensor {
             Device::Cpu(host) | Device::Reference(host) => {
                 let mut buffer = host.alloc(device.float(), n);
                 match &mut buffer.data {
-                    HostData::F32(to) => to.copy_from_slice(values),
-                    HostData::F64(to) => {
-                        to.iter_mut().zip(values).for_each(|(to, &v)| *to = f64::from(v));
+                    HostData::F32(y) => y.copy_from_slice(values),
+                    HostData::F64(y) => {
+                        y.iter_mut().zip(values).for_each(|(y, &v)| *y = f64::from(v));
                     }
-                    HostData::I32(_) => unreachable!("no device's float type"),
+                    HostData::I32(_) => unreachable!("a float type was asked for"),
                 }
                 Self::whole(shape, device.float(), device, Buffer::Host(Arc::new(buffer)))
             }
@@ -84,8 +84,8 @@ impl Tensor {
         match device {
             Device::Cpu(host) | Device::Reference(host) => {
                 let mut buffer = host.alloc(Dtype::I32, n);
-                if let HostData::I32(to) = &mut buffer.data {
-                    to.copy_from_slice(values);
+                if let HostData::I32(y) = &mut buffer.data {
+                    y.copy_from_slice(values);
                 }
                 Self::whole(shape, Dtype::I32, device, Buffer::Host(Arc::new(buffer)))
             }

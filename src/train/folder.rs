@@ -3,13 +3,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::options::Options;
 use super::snapshot;
 use crate::checkpoint::Checkpoint;
-use crate::files::write_atomically;
+use crate::files::{leftovers, write_atomically};
 use crate::{Error, Result};
 
 /// Statistics, one JSON object per line.
 pub const STATS: &str = "stats.jsonl";
+/// What the run was asked for, as JSON.
+pub const OPTIONS: &str = "training_options.json";
+
+/// A run to go on with.
+pub struct Resumed {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its options so far.
+    pub options: Options,
+    /// Where it goes on; from its beginning where it ended before the first snapshot.
+    pub snapshot: Option<Checkpoint>,
+}
 
 /// A new folder `NNNNN-DESCRIPTION` below `outdir`, numbered one above the highest there is.
 ///
@@ -38,12 +51,15 @@ fn runs(outdir: &Path) -> Result<Vec<(u32, PathBuf)>> {
     Ok(found)
 }
 
+/// Files with the steps that they hold.
+type Steps = Vec<(u64, PathBuf)>;
+
 /// Snapshot files of a run with the steps that they hold, newest first. Files that cannot be read
 /// are left out and named.
 ///
 /// # Errors
 /// When the folder cannot be read.
-fn snapshots(folder: &Path) -> Result<(Vec<(u64, PathBuf)>, Vec<String>)> {
+fn snapshots(folder: &Path) -> Result<(Steps, Vec<String>)> {
     let (mut found, mut broken) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
@@ -79,27 +95,37 @@ pub fn network(path: &Path) -> Result<(Checkpoint, Vec<String>)> {
     Ok((Checkpoint::load(newest)?, broken))
 }
 
-/// What `--resume` means: `latest` is the newest run below `outdir` that has a readable snapshot.
+/// What `--resume` means: `latest` is the newest run below `outdir`. Also what was passed over.
 ///
 /// # Errors
-/// When there is none.
-pub fn resume(wanted: &str, outdir: &Path) -> Result<(Checkpoint, Vec<String>)> {
+/// When there is none, or it cannot be used.
+pub fn resume(wanted: &str, outdir: &Path) -> Result<(Resumed, Vec<String>)> {
     if wanted != "latest" {
-        return network(Path::new(wanted));
+        return resume_from(Path::new(wanted));
     }
-    let mut passed_over = Vec::new();
     let all = if outdir.is_dir() { runs(outdir)? } else { Vec::new() };
     for (_, folder) in all.into_iter().rev() {
-        match network(&folder) {
-            Ok((file, broken)) => {
-                passed_over.extend(broken);
-                return Ok((file, passed_over));
-            }
-            Err(error) => passed_over.push(error.to_string()),
+        let (found, broken) = snapshots(&folder)?;
+        if !found.is_empty() || !broken.is_empty() || folder.join(OPTIONS).exists() {
+            return resume_from(&folder);
         }
     }
-    let why = passed_over.first().map_or(String::new(), |p| format!(" ({p})"));
-    Err(Error::config("--resume latest", format!("no run to resume in {}{why}", outdir.display())))
+    Err(Error::config("--resume latest", format!("no run to resume in {}", outdir.display())))
+}
+
+fn resume_from(path: &Path) -> Result<(Resumed, Vec<String>)> {
+    let options = path.join(OPTIONS);
+    if options.exists() && snapshots(path)? == (Vec::new(), Vec::new()) {
+        let text = fs::read(&options).map_err(Error::io("read", &options))?;
+        let options = serde_json::from_slice(&text)
+            .map_err(|e| Error::checkpoint(&options, format!("not the options of a run: {e}")))?;
+        let resumed = Resumed { folder: path.to_owned(), options, snapshot: None };
+        return Ok((resumed, Vec::new()));
+    }
+    let (file, passed_over) = network(path)?;
+    let options = snapshot::options(&file)?;
+    let folder = file.path.parent().unwrap_or(Path::new(".")).to_owned();
+    Ok((Resumed { folder, options, snapshot: Some(file) }, passed_over))
 }
 
 /// Name of the snapshot after `images`; with the step where another one has taken the plain name.
@@ -120,7 +146,8 @@ pub fn snapshot_path(folder: &Path, images: u64, step: u64) -> PathBuf {
 /// When the system refuses.
 pub fn prune(folder: &Path, keep: usize) -> Result<()> {
     let (found, _) = snapshots(folder)?;
-    for (_, path) in found.into_iter().skip(keep) {
+    let outdated = found.into_iter().skip(keep).map(|(_, path)| path);
+    for path in outdated.chain(leftovers(folder)?) {
         fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
     Ok(())

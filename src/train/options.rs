@@ -44,12 +44,7 @@ impl Options {
     /// # Errors
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
-        let size = self.network.size;
-        if !size.is_power_of_two() || !(8..=1024).contains(&size) {
-            let lower = (1usize << size.max(8).ilog2()).min(1024);
-            let reason = format!("{size} is not a power of two from 8 to 1024; try {lower}");
-            return Err(Error::config("--res", reason));
-        }
+        check_res(self.network.size)?;
         let positive = [
             ("--batch", self.batch as f64),
             ("--kimg", self.kimg),
@@ -74,21 +69,48 @@ impl Options {
         Ok(())
     }
 
-    /// Steps of the whole run.
-    pub fn steps(&self) -> u64 {
-        (self.kimg * 1000.0 / self.batch as f64).ceil() as u64
+    /// Images that the whole run shows.
+    pub fn images(&self) -> u64 {
+        (self.kimg * 1000.0).ceil() as u64
     }
 
-    /// Flags of the first group in which `other` differs.
-    pub fn arithmetic_differences(&self, other: &Self) -> Vec<&'static str> {
+    /// Refuses what would change the arithmetic of a run with options `before`. With `override`,
+    /// only the network has to be the same.
+    ///
+    /// # Errors
+    /// Naming the flags.
+    pub fn check_resumed(&self, before: &Self, is_override: bool) -> Result<()> {
+        if self.network != before.network {
+            let reason = "the resumed run has a network of other sizes; leave it out, or start a \
+                          new run";
+            return Err(Error::config("--res or --preset", reason));
+        }
         let compared = [
-            ("--preset, --res, --groups", self.network == other.network),
-            ("--recipe, --r1-gamma, --lr", self.recipe == other.recipe),
-            ("--batch", self.batch == other.batch),
-            ("--seed", self.seed == other.seed),
-            ("--mirror", self.mirror == other.mirror),
-            ("--data (other pictures)", self.fingerprint == other.fingerprint),
+            ("--recipe, --r1-gamma or --lr", self.recipe == before.recipe),
+            ("--batch", self.batch == before.batch),
+            ("--seed", self.seed == before.seed),
+            ("--mirror", self.mirror == before.mirror),
+            ("--data (other pictures)", self.fingerprint == before.fingerprint),
         ];
-        compared.into_iter().filter(|(_, same)| !same).map(|(flag, _)| flag).collect()
+        let changed: Vec<_> = compared.iter().filter(|(_, same)| !same).map(|(f, _)| *f).collect();
+        if changed.is_empty() || is_override {
+            return Ok(());
+        }
+        let reason = "differs from the resumed run, which would change its arithmetic; leave it \
+                      out, or add --override";
+        Err(Error::config(changed.join(" and "), reason))
     }
+}
+
+/// Refuses a side that networks cannot have.
+///
+/// # Errors
+/// Naming the flag and a side that they can have.
+pub fn check_res(res: usize) -> Result<()> {
+    if res.is_power_of_two() && (8..=1024).contains(&res) {
+        return Ok(());
+    }
+    let lower = (1usize << res.max(8).ilog2()).min(1024);
+    let reason = format!("{res} is not a power of two from 8 to 1024; try {lower}");
+    Err(Error::config("--res", reason))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::folder;
+use super::folder::{self, Resumed};
 use super::inputs::StepInputs;
 use super::options::Options;
 use super::report::Report;
@@ -15,6 +15,7 @@ use super::state::State;
 use super::stats::{Collector, duration, published_name};
 use super::step::step;
 use crate::data::{Dataset, EpochOrder, Loader};
+use crate::device::Device;
 use crate::files::write_atomically;
 use crate::sample::{Noise, Rgb, Sampler, grid, save_png};
 use crate::tensor::Tensor;
@@ -84,23 +85,61 @@ impl Clock {
 }
 
 impl Run {
+    /// A new run in a new folder `NNNNN-DESCRIPTION` below `outdir`.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn create(
+        outdir: &Path,
+        description: &str,
+        options: Options,
+        dataset: Arc<Dataset>,
+        device: &Device,
+    ) -> Result<Self> {
+        let state = State::new(&options.network, &options.recipe, options.seed, device);
+        let folder = folder::create(outdir, description)?;
+        Ok(Self { options, folder, dataset, state })
+    }
+
+    /// A run that goes on, in its own folder and under `options`.
+    ///
+    /// # Errors
+    /// When the snapshot does not fit, or the system refuses.
+    pub fn resume(
+        from: &Resumed,
+        options: Options,
+        dataset: Arc<Dataset>,
+        device: &Device,
+    ) -> Result<Self> {
+        let state = match &from.snapshot {
+            Some(file) => snapshot::unpack(file, &options, device)?,
+            None => State::new(&options.network, &options.recipe, options.seed, device),
+        };
+        folder::cut_stats(&from.folder, state.step)?;
+        Ok(Self { options, folder: from.folder.clone(), dataset, state })
+    }
+
     /// Trains until `--kimg` or until asked to stop, and writes everything that belongs in the
     /// folder. Nothing is lost by an error: the newest snapshot stays.
     ///
     /// # Errors
     /// What the device, the disk or the pictures report, or numbers that are not finite.
     pub fn train(mut self, watch: &mut dyn Watch) -> Result<Outcome> {
-        let (options, total) = (self.options.clone(), self.options.steps());
+        let (options, total) = (self.options.clone(), self.options.images());
+        let text = serde_json::to_string_pretty(&options).expect("options are plain data");
+        write_atomically(&self.folder.join(folder::OPTIONS), text.as_bytes())?;
         if self.state.step == 0 {
             self.begin()?;
+        } else {
+            self.log(watch, &format!("resumed at step {}", self.state.step))?;
         }
         let order =
             EpochOrder { len: self.dataset.len(), seed: options.seed, mirror: options.mirror };
-        let loader = Loader::new(self.dataset.clone(), order, options.batch, self.state.step);
+        let loader = Loader::new(self.dataset.clone(), order, options.batch, self.state.images);
         let mut clock = Clock::new(self.state.images, &options);
         let mut stats = Collector::default();
         let mut pending: Option<Report> = None;
-        while self.state.step < total {
+        while self.state.images < total {
             let report = self.step(&loader)?;
             // Read a step late, so that the device never waits for the host.
             if let Some(earlier) = pending.replace(report) {
@@ -109,11 +148,10 @@ impl Run {
             for warning in self.dataset.take_warnings() {
                 self.log(watch, &warning)?;
             }
-            let all = total * options.batch as u64;
-            watch.progress(self.state.images, all, clock.start.elapsed());
-            let stops = watch.stops();
-            let last = stops || self.state.step == total;
-            let late = last || clock.snapshot_is_late(&options);
+            watch.progress(self.state.images, total, clock.start.elapsed());
+            // Asked once: the answer may change at any moment.
+            let (is_done, stops) = (self.state.images >= total, watch.stops());
+            let late = is_done || stops || clock.snapshot_is_late(&options);
             if late || clock.tick_is_due(self.state.images, &options) {
                 // Whether the newest update was finite has to be known before it is written.
                 if let Some(report) = pending.take() {
@@ -124,7 +162,7 @@ impl Run {
                     self.snapshot(&mut clock)?;
                 }
             }
-            if stops {
+            if stops && !is_done {
                 return Ok(Outcome::Stopped);
             }
         }
@@ -142,10 +180,8 @@ impl Run {
         Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
     }
 
-    /// Options and first pictures of a new run.
+    /// First pictures of a new run.
     fn begin(&self) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.options).expect("options are plain data");
-        write_atomically(&self.folder.join("training_options.json"), text.as_bytes())?;
         let res = self.options.network.size;
         let (columns, rows) = grid_size(res);
         let picture = |k: usize| {
@@ -230,7 +266,13 @@ impl Run {
         let begun = Instant::now();
         let (images, step) = (self.state.images, self.state.step);
         let path = folder::snapshot_path(&self.folder, images, step);
-        snapshot::pack(&self.state, &self.options)?.save(&path)?;
+        let file = snapshot::pack(&self.state, &self.options)?;
+        // The gradients were finite; an update may still have left the range.
+        if let Some(parameter) = file.nonfinite() {
+            let (parameter, phase) = (parameter.to_owned(), "update".to_owned());
+            return Err(Error::NonFinite { parameter, step: step - 1, phase });
+        }
+        file.save(&path)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let fakes = format!("{}.png", name.replace("network-snapshot-", "fakes"));
         self.fakes(&self.folder.join(fakes))?;

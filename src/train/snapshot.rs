@@ -112,7 +112,9 @@ pub fn network_config(file: &Checkpoint) -> Result<Config> {
             format!("holds {system} in layout {version}; this program reads sarigan in {VERSION}"),
         ));
     }
-    file.field("network")
+    let config: Config = file.field("network")?;
+    config.check().map_err(|e| file.blame(e))?;
+    Ok(config)
 }
 
 /// The averaged generator and its mean style, for sampling.
