@@ -1,8 +1,19 @@
 //! Integration tests: one binary, so that everything links once.
 
 mod autograd;
+mod cli;
 mod common;
 mod device;
+mod errors;
+mod golden;
+mod interrupted;
 mod kernels;
 mod ops_heavy;
+mod program;
+mod random;
+mod resume;
+mod runs;
+mod sampling;
 mod shaders;
+mod snapshots;
+mod training;

@@ -1,0 +1,158 @@
+//! The commands from outside: what they make and what they print.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::{Answer, run, semgan};
+use crate::runs::{Place, poke};
+
+#[test]
+fn every_command_has_help() {
+    for command in ["train", "sample", "devices", "bench", "verify", "bench step"] {
+        let arguments: Vec<&str> = command.split(' ').chain(["-h"]).collect();
+        let answer = run(&arguments).succeeded();
+        assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
+    }
+    let all = run(&["--help"]).succeeded().stdout;
+    assert!(["train", "sample", "devices", "bench", "verify"].iter().all(|c| all.contains(c)));
+}
+
+#[test]
+fn training_needs_nothing_but_data() {
+    let place = Place::new();
+    let mut command = semgan(&["train", "--data", "data", "--kimg", "0.064"]);
+    let answer = Answer::of(command.current_dir(place.path(""))).succeeded();
+    assert_eq!(answer.stdout, "");
+    let run = place.path("runs/00000-sarigan-data8-tiny-batch16");
+    let files = fs::read_dir(&run).expect("a run").map(|e| e.expect("an entry").file_name());
+    let files: BTreeSet<_> = files.map(|name| name.into_string().expect("UTF-8")).collect();
+    let want = [
+        "fakes000000.png",
+        "fakes_init.png",
+        "log.txt",
+        "network-snapshot-000000.safetensors",
+        "reals.png",
+        "stats.jsonl",
+        "training_options.json",
+    ];
+    assert_eq!(files, want.map(str::to_owned).into());
+
+    // What tools for StyleGAN3 read.
+    let log = fs::read_to_string(run.join("log.txt")).expect("a log");
+    let words: Vec<&str> = log.lines().last().expect("a line").split_whitespace().collect();
+    assert_eq!(words[..4], ["tick", "3", "kimg", "0.1"]);
+    for word in ["time", "sec/tick", "sec/kimg", "maintenance", "cpumem", "gpumem", "augment"] {
+        assert!(words.contains(&word), "{word}: {log}");
+    }
+    let stats = fs::read_to_string(run.join("stats.jsonl")).expect("statistics");
+    let last: Value = serde_json::from_str(stats.lines().last().expect("a line")).expect("JSON");
+    for name in ["Loss/G/loss", "Loss/D/loss", "Loss/scores/real", "Progress/kimg"] {
+        assert!(last[name]["mean"].is_f64() && last[name]["num"].is_u64(), "{name}: {last}");
+    }
+    assert!(last["timestamp"].is_f64());
+    // The pictures of the set, in the order of the set.
+    let grid = image::open(run.join("reals.png")).expect("a grid").into_rgb8();
+    let first = image::open(place.path("data/00.png")).expect("a picture").into_rgb8();
+    assert!((0..8).all(|x| (0..8).all(|y| grid.get_pixel(x, y) == first.get_pixel(x, y))));
+}
+
+#[test]
+fn a_second_run_gets_the_next_number() {
+    let place = Place::new();
+    let (data, runs) = (place.text("data"), place.text("runs"));
+    for (desc, name) in
+        [("a", "00000-sarigan-data8-tiny-batch4-a"), ("b", "00001-sarigan-data8-tiny-batch4-b")]
+    {
+        let flags = ["--batch", "4", "--kimg", "0.004", "--desc", desc, "--device", "cpu"];
+        run(&[&["train", "--data", &data, "--outdir", &runs], &flags[..]].concat()).succeeded();
+        assert!(place.path("runs").join(name).join("log.txt").is_file());
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_options_and_writes_nothing() {
+    let place = Place::new();
+    let (data, runs) = (place.text("data"), place.text("runs"));
+    let answer = run(&["train", "--data", &data, "--outdir", &runs, "--dry-run", "--seed", "77"]);
+    let said = answer.succeeded().stderr;
+    for words in ["\"seed\": 77", "parameters: generator", "memory: about", "50 pictures"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn devices_are_listed_for_people_and_for_programs() {
+    let text = run(&["devices"]).succeeded().stdout;
+    assert_eq!(text.matches("<- auto").count(), 1, "{text}");
+    assert!(text.contains("\ncpu ") || text.starts_with("cpu "), "{text}");
+    let list: Value =
+        serde_json::from_str(&run(&["devices", "--json"]).succeeded().stdout).expect("JSON");
+    for adapter in list.as_array().expect("a list") {
+        assert!(adapter["name"].is_string() && adapter["is_auto"].is_boolean(), "{adapter}");
+    }
+}
+
+#[test]
+fn the_device_in_use_is_said_first() {
+    let network = Place::trained().text("runs/00000-test");
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let out = out.path().to_str().expect("UTF-8");
+    for device in ["cpu", "reference", "auto"] {
+        let sample = ["sample", "--network", &network, "--outdir", out, "--seeds", "0"];
+        let said = run(&[&sample[..], &["--device", device]].concat()).succeeded().stderr;
+        assert!(said.starts_with("device "), "{said}");
+    }
+}
+
+#[test]
+fn bench_prints_one_json_object() {
+    let step = ["bench", "step", "--res", "8", "--batch", "2", "--rounds", "1"];
+    let answer = run(&[&step[..], &["--device", "cpu", "--json"]].concat()).succeeded();
+    let report: Value = serde_json::from_str(&answer.stdout).expect("one JSON object");
+    for key in [
+        "seconds_per_iteration",
+        "images_per_second",
+        "dispatches",
+        "submits",
+        "pipelines",
+        "bytes_read_back",
+        "peak_host_bytes",
+        "peak_device_bytes",
+    ] {
+        assert!(report[key].is_number(), "{key}: {report}");
+    }
+    for part in ["d", "g", "r1", "path"] {
+        assert!(report["parts"][part].as_f64().is_some_and(|s| s > 0.0), "{part}: {report}");
+    }
+}
+
+#[test]
+fn verify_counts_and_tells_by_its_exit_code() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/sarigan");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path().join("sarigan");
+    fs::create_dir(&folder).expect("a new folder");
+    for case in ["mapping_s16", "to_rgb_s16"] {
+        let file = format!("{case}.safetensors");
+        fs::copy(format!("{golden}/{file}"), folder.join(file)).expect("copied");
+    }
+    let verify = ["verify", dir.path().to_str().expect("UTF-8"), "--device", "cpu"];
+    assert_eq!(run(&verify).succeeded().stdout, "2 passed, 0 failed\n");
+
+    poke(&folder.join("mapping_s16.safetensors"), "out.w", 3, &9f32.to_le_bytes());
+    let answer = run(&verify);
+    assert_eq!(answer.code, Some(1));
+    let lines: Vec<&str> = answer.stdout.lines().collect();
+    assert_eq!((lines.len(), lines[1]), (2, "1 passed, 1 failed"), "{lines:?}");
+    for words in ["sarigan mapping mapping_s16 on cpu", "out.w: 1 of ", "[3] got ", "want 9e0"] {
+        assert!(lines[0].contains(words), "{words}: {lines:?}");
+    }
+
+    let answer = run(&[&verify[..], &["--filter", "rgb"]].concat()).succeeded();
+    assert_eq!(answer.stdout, "1 passed, 0 failed\n");
+    let nothing = run(&[&verify[..], &["--filter", "no such case"]].concat());
+    nothing.refused(1, &["no such case"]);
+}
