@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+#[expect(clippy::print_stdout, reason = "it is what a program does")]
 fn main() -> ExitCode {
     let adapters = semgan::device::adapters();
     for adapter in &adapters {

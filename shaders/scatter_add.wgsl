@@ -1,6 +1,6 @@
-// y[o, t, i] = sum of x[o, k, i] over the k whose index is t: the transpose of gather.
-// Written as a gather, one invocation per element of y that reads its whole column of indices:
-// WGSL has no float atomics, and so the order of the additions is fixed.
+// y[o, t, i] = sum of x[o, k, i] over the k whose index is t: the transpose of gather, beside which
+// it stands in src/ops/gather.rs. One invocation per element of y reads its whole column of
+// indices: WGSL has no float atomics, and so the order of the additions is fixed.
 
 override WG: u32 = 256;
 

@@ -19,14 +19,12 @@ fn runs_digits(k: u32) -> vec3<u32> {
 
 fn runs_next(at: vec3<u32>, step: vec3<u32>) -> vec3<u32> {
     var next = at + step;
-    if next.z >= params.size2 {
-        next.z -= params.size2;
-        next.y += 1u;
-    }
-    if next.y >= params.size1 {
-        next.y -= params.size1;
-        next.x += 1u;
-    }
+    let is_over2 = next.z >= params.size2;
+    next.z -= select(0u, params.size2, is_over2);
+    next.y += select(0u, 1u, is_over2);
+    let is_over1 = next.y >= params.size1;
+    next.y -= select(0u, params.size1, is_over1);
+    next.x += select(0u, 1u, is_over1);
     return next;
 }
 

@@ -36,7 +36,16 @@ fn main(
         let end = min(start + params.run, params.total);
         let step = runs_digits(params.lanes);
         var at = runs_digits(start + lead);
-        for (var k = start + lead; k < end; k += params.lanes) {
+        var k = start + lead;
+        for (; k + 3u * params.lanes < end; k += 4u * params.lanes) {
+            let at1 = runs_next(at, step);
+            let at2 = runs_next(at1, step);
+            let at3 = runs_next(at2, step);
+            sum += (x[base + runs_offset(at)] + x[base + runs_offset(at1)])
+                + (x[base + runs_offset(at2)] + x[base + runs_offset(at3)]);
+            at = runs_next(at3, step);
+        }
+        for (; k < end; k += params.lanes) {
             sum += x[base + runs_offset(at)];
             at = runs_next(at, step);
         }

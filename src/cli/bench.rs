@@ -99,8 +99,8 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
     let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
     let real = real.uniforms(size, &device) * 2.0 - 1.0;
     let mut parts = Vec::new();
-    if let (true, Some(profile)) = (args.profile, device.profile()) {
-        profile.switch(true);
+    if args.profile {
+        device.profile().switch(true);
     }
     for &scheduled in &recipe.phases {
         parts.push(measure(&mut state, &recipe, scheduled, &real, args.rounds)?);
@@ -127,8 +127,8 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         "peak_host_bytes": crate::memory::peak_host_bytes(),
         "peak_device_bytes": total.peak_bytes,
     });
-    if let (true, Some(profile)) = (args.profile, device.profile()) {
-        for (name, cost) in profile.table().into_iter().take(40) {
+    if args.profile {
+        for (name, cost) in device.profile().table().into_iter().take(40) {
             let (ms, gb) = (cost.time.as_secs_f64() * 1e3, cost.bytes as f64 / 1e9);
             let speed = gb / cost.time.as_secs_f64();
             say!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);

@@ -7,13 +7,14 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::adapter::AdapterReport;
 use super::fault::Faults;
 use super::governor;
 use super::pipeline::Bound;
 use super::pool::{GpuBuffer, Pool, Use};
+use super::profile::Profile;
 use super::readback::Download;
 use super::record::{Dispatch, Patience, ReadBack, Recorder, Ticket};
 use super::tally::Tally;
@@ -31,6 +32,7 @@ pub struct Gpu {
     tally: Arc<Tally>,
     pool: Arc<Pool>,
     recorder: Mutex<Recorder>,
+    pub(super) profile: Profile,
 }
 
 impl Gpu {
@@ -59,6 +61,7 @@ impl Gpu {
             tally,
             pool,
             recorder: Mutex::new(recorder),
+            profile: Profile::default(),
         }))
     }
 
@@ -96,11 +99,25 @@ impl Gpu {
         Buffer::Gpu(buffer)
     }
 
-    /// Records a launch.
+    /// Records a launch; while profiling, runs it alone and takes the time.
     ///
     /// # Panics
     /// When the launch does not fit its kernel or the device: a mistake in an operation.
-    pub(crate) fn launch(&self, launch: &Launch) {
+    pub(crate) fn launch(self: &Arc<Self>, launch: &Launch) {
+        if !self.profile.is_on() {
+            return self.enqueue(launch);
+        }
+        // A fault surfaces at the next read-back, with or without profiling.
+        let _ = self.sync();
+        let start = Instant::now();
+        self.enqueue(launch);
+        let _ = self.sync();
+        let shape = launch.buffers.last().map(|(_, y)| y.shape().clone()).unwrap_or_default();
+        let label = format!("{} {shape:?}", launch.kernel.name);
+        self.profile.record(label, start.elapsed(), launch.bytes());
+    }
+
+    fn enqueue(&self, launch: &Launch) {
         let most = self.limits.max_compute_workgroups_per_dimension;
         let (name, grid) = (&launch.kernel.name, launch.workgroups);
         assert!(grid.iter().all(|n| (1..=most).contains(n)), "{name}: grid {grid:?}");

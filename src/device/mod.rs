@@ -120,6 +120,12 @@ impl Device {
         }
     }
 
+    /// Whether this is a GPU in name only, a driver that runs kernels on the processor: barriers and
+    /// workgroup memory are dear there, loads of neighbours no cheaper than others.
+    pub fn is_software(&self) -> bool {
+        matches!(self, Self::Gpu(gpu) if gpu.report().is_software())
+    }
+
     /// `cpu`, `reference` or the GPU's name and backend.
     pub fn describe(&self) -> String {
         match self {
@@ -128,11 +134,11 @@ impl Device {
         }
     }
 
-    /// The table of costs by operation; on the CPU devices for now.
-    pub fn profile(&self) -> Option<&profile::Profile> {
+    /// The table of costs by operation, or by kernel on a GPU.
+    pub fn profile(&self) -> &profile::Profile {
         match self {
-            Self::Cpu(host) | Self::Reference(host) => Some(&host.profile),
-            Self::Gpu(_) => None,
+            Self::Cpu(host) | Self::Reference(host) => &host.profile,
+            Self::Gpu(gpu) => &gpu.profile,
         }
     }
 

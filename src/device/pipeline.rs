@@ -41,13 +41,16 @@ struct Key {
     overrides: Vec<(&'static str, u64)>,
 }
 
+/// A pipeline, and the buffer, offset and bytes of each of its bindings.
+type GroupKey = (usize, Vec<(u64, u64, u64)>);
+
 pub(super) struct Pipelines {
     device: wgpu::Device,
     tally: Arc<Tally>,
     dump: Option<PathBuf>,
     /// `None` for a kernel that was refused, so that its log is written once.
     made: HashMap<Key, Option<Arc<Pipeline>>>,
-    groups: HashMap<(usize, Vec<(u64, u64, u64)>), wgpu::BindGroup>,
+    groups: HashMap<GroupKey, wgpu::BindGroup>,
 }
 
 impl Pipelines {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fault::{Fault, Faults};
 use super::tally::Tally;
@@ -37,8 +37,8 @@ fn class(bytes: u64) -> u64 {
     bytes.max(1).next_multiple_of(step)
 }
 
-/// Buffers by what they are for, by class, by number. The lowest number goes first, so that equal
-/// steps take equal buffers and find their bind groups again.
+/// Idle buffers by use, size class and number. The lowest number goes first, so that equal steps
+/// take equal buffers and find their bind groups again.
 type Free = HashMap<(Use, u64), BTreeMap<u64, wgpu::Buffer>>;
 
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Pool {
         (self.made.fetch_add(1, Ordering::Relaxed), raw)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
+    fn lock(&self) -> MutexGuard<'_, Free> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     fn classes_hold_their_requests_in_whole_grains_and_waste_little() {
         for bytes in (0..5000).chain([1 << 20, (1 << 20) + 1, 3_000_001, 134_217_729]) {
             let held = class(bytes);
-            assert!(held >= bytes.max(1) && held % 256 == 0, "{bytes} in {held}");
+            assert!(held >= bytes.max(1) && held.is_multiple_of(256), "{bytes} in {held}");
             assert!(held <= 256 || held - bytes <= (bytes / 4).max(256), "{bytes} in {held}");
             assert_eq!(class(held), held);
         }

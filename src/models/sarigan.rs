@@ -100,7 +100,8 @@ impl Config {
         if self.channels[&4] != self.style_dim {
             return refuse("channels", "those at 4x4 are not as many as style_dim".into());
         }
-        if !(self.blur_kernel.iter().sum::<f64>() > 0.0) {
+        let sum: f64 = self.blur_kernel.iter().sum();
+        if sum <= 0.0 || sum.is_nan() {
             return refuse("blur_kernel", "its sum is not above 0".into());
         }
         Ok(())

@@ -168,7 +168,7 @@ impl Op for Reduce {
         let mut launches = Vec::new();
         // Partial results [parts, outputs] are reduced again until one part is left.
         loop {
-            let plan = Plan::new(self.kind, &runs, y.numel());
+            let plan = Plan::new(self.kind, &runs, y.numel(), y.device());
             let to = match plan.parts {
                 1 => y.detach(),
                 parts => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
@@ -265,10 +265,10 @@ struct Plan {
 
 impl Plan {
     const WORKGROUP: usize = 64;
-    /// Invocations that keep a large GPU busy.
-    const BUSY: usize = 32 * 1024;
+    /// A longer loop would cost accuracy.
+    const STEPS: usize = 128;
 
-    fn new(kind: Kind, runs: &Runs, outputs: usize) -> Self {
+    fn new(kind: Kind, runs: &Runs, outputs: usize, device: &Device) -> Self {
         let total = runs.len();
         if kind == Kind::Argmax {
             return Self { lanes: 1, parts: 1, run: total };
@@ -277,10 +277,13 @@ impl Plan {
         // neighbours, else those of neighbouring outputs.
         let is_long = total >= if outputs < 1024 { 32 } else { 512 };
         let is_wide = is_long && (runs.inner == 1 || outputs < 16);
+        // On a processor a barrier costs more than scattered loads.
+        let is_software = device.is_software();
+        let is_wide = is_wide && !(is_software && outputs * total >= 64 * Self::STEPS);
         let lanes = if is_wide { Self::WORKGROUP } else { 1 };
-        // A loop longer than 256 would cost accuracy, too.
-        let steps = if outputs * lanes >= Self::BUSY { 256 } else { 32 };
-        let parts = total.div_ceil(lanes * steps);
+        // Few outputs do not fill a GPU: shorter loops make more parts.
+        let is_full = is_software || outputs * lanes >= 32 * 1024;
+        let parts = total.div_ceil(lanes * if is_full { Self::STEPS } else { 32 });
         Self { lanes, parts, run: total.div_ceil(parts) }
     }
 }

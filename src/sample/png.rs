@@ -62,6 +62,8 @@ fn decode_text(file: BufReader<File>) -> Result<Vec<(String, String)>, png::Deco
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn picture() -> Rgb {

@@ -51,12 +51,15 @@ fn runs(outdir: &Path) -> Result<Vec<(u32, PathBuf)>> {
     Ok(found)
 }
 
+/// Files with the steps that they hold.
+type Steps = Vec<(u64, PathBuf)>;
+
 /// Snapshot files of a run with the steps that they hold, newest first. Files that cannot be read
 /// are left out and named.
 ///
 /// # Errors
 /// When the folder cannot be read.
-fn snapshots(folder: &Path) -> Result<(Vec<(u64, PathBuf)>, Vec<String>)> {
+fn snapshots(folder: &Path) -> Result<(Steps, Vec<String>)> {
     let (mut found, mut broken) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();

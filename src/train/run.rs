@@ -52,7 +52,7 @@ pub struct Run {
     pub state: State,
 }
 
-/// Times and counts between two ticks.
+/// Times and counts between two ticks and two snapshots.
 struct Clock {
     start: Instant,
     tick: u64,
@@ -60,6 +60,28 @@ struct Clock {
     tick_images: u64,
     last_snapshot: Instant,
     maintenance: Duration,
+}
+
+impl Clock {
+    fn new(images: u64, options: &Options) -> Self {
+        let now = Instant::now();
+        Self {
+            start: now,
+            tick: (images as f64 / (options.tick_kimg * 1000.0)) as u64,
+            tick_start: now,
+            tick_images: images,
+            last_snapshot: now,
+            maintenance: Duration::ZERO,
+        }
+    }
+
+    fn snapshot_is_late(&self, options: &Options) -> bool {
+        self.last_snapshot.elapsed().as_secs_f64() >= options.snap_minutes * 60.0
+    }
+
+    fn tick_is_due(&self, images: u64, options: &Options) -> bool {
+        (images - self.tick_images) as f64 >= options.tick_kimg * 1000.0
+    }
 }
 
 impl Run {
@@ -114,26 +136,11 @@ impl Run {
         let order =
             EpochOrder { len: self.dataset.len(), seed: options.seed, mirror: options.mirror };
         let loader = Loader::new(self.dataset.clone(), order, options.batch, self.state.images);
-        let size = [options.batch, 3, options.network.size, options.network.size];
-        let device = self.state.device().clone();
-        let now = Instant::now();
-        let mut clock = Clock {
-            start: now,
-            tick: self.state.images / (options.tick_kimg * 1000.0).ceil() as u64,
-            tick_start: now,
-            tick_images: self.state.images,
-            last_snapshot: now,
-            maintenance: Duration::ZERO,
-        };
+        let mut clock = Clock::new(self.state.images, &options);
         let mut stats = Collector::default();
         let mut pending: Option<Report> = None;
         while self.state.images < total {
-            let batch = loader.next_batch()?;
-            let real = Tensor::from_slice(&batch.images, size, &device);
-            let (number, recipe) = (self.state.step, &options.recipe);
-            let inputs = StepInputs::draw(&options.network, recipe, options.seed, number, real);
-            let outputs = step(&mut self.state, &inputs, recipe);
-            let report = Report::new(number, &outputs);
+            let report = self.step(&loader)?;
             // Read a step late, so that the device never waits for the host.
             if let Some(earlier) = pending.replace(report) {
                 self.collect(earlier, &mut stats)?;
@@ -144,21 +151,15 @@ impl Run {
             watch.progress(self.state.images, total, clock.start.elapsed());
             // Asked once: the answer may change at any moment.
             let (is_done, stops) = (self.state.images >= total, watch.stops());
-            let last = is_done || stops;
-            let minutes = clock.last_snapshot.elapsed().as_secs_f64() / 60.0;
-            let late = minutes >= options.snap_minutes;
-            let tick_images = self.state.images - clock.tick_images;
-            if last || late || tick_images as f64 >= options.tick_kimg * 1000.0 {
+            let late = is_done || stops || clock.snapshot_is_late(&options);
+            if late || clock.tick_is_due(self.state.images, &options) {
+                // Whether the newest update was finite has to be known before it is written.
                 if let Some(report) = pending.take() {
                     self.collect(report, &mut stats)?;
                 }
-                let due = last || late || (clock.tick + 1).is_multiple_of(options.snap_ticks);
                 self.tick(&mut clock, std::mem::take(&mut stats), watch)?;
-                if due {
-                    let begun = Instant::now();
-                    self.snapshot()?;
-                    clock.last_snapshot = Instant::now();
-                    clock.maintenance = begun.elapsed();
+                if late || clock.tick.is_multiple_of(options.snap_ticks) {
+                    self.snapshot(&mut clock)?;
                 }
             }
             if stops && !is_done {
@@ -166,6 +167,17 @@ impl Run {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// One step on the next batch.
+    fn step(&mut self, loader: &Loader) -> Result<Report> {
+        let Options { network, recipe, batch, seed, .. } = &self.options;
+        let pictures = loader.next_batch()?;
+        let size = [*batch, 3, network.size, network.size];
+        let real = Tensor::from_slice(&pictures.images, size, self.state.device());
+        let number = self.state.step;
+        let inputs = StepInputs::draw(network, recipe, *seed, number, real);
+        Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
     }
 
     /// First pictures of a new run.
@@ -250,7 +262,8 @@ impl Run {
     }
 
     /// Snapshot and pictures; then the oldest snapshots go.
-    fn snapshot(&self) -> Result<()> {
+    fn snapshot(&self, clock: &mut Clock) -> Result<()> {
+        let begun = Instant::now();
         let (images, step) = (self.state.images, self.state.step);
         let path = folder::snapshot_path(&self.folder, images, step);
         let file = snapshot::pack(&self.state, &self.options)?;
@@ -263,7 +276,10 @@ impl Run {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let fakes = format!("{}.png", name.replace("network-snapshot-", "fakes"));
         self.fakes(&self.folder.join(fakes))?;
-        folder::prune(&self.folder, self.options.keep)
+        folder::prune(&self.folder, self.options.keep)?;
+        clock.last_snapshot = Instant::now();
+        clock.maintenance = begun.elapsed();
+        Ok(())
     }
 
     fn log(&self, watch: &mut dyn Watch, line: &str) -> Result<()> {

@@ -20,6 +20,7 @@ pub(crate) fn own_gpu() -> Option<Device> {
 }
 
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "a skipped test has to say so")]
 fn required(device: Option<Device>) -> Option<Device> {
     if device.is_none() {
         let skip = std::env::var("SEMGAN_SKIP_GPU").is_ok_and(|v| v == "1");
