@@ -124,7 +124,8 @@ fn resume_from(path: &Path) -> Result<(Resumed, Vec<String>)> {
     }
     let (file, passed_over) = network(path)?;
     let options = snapshot::options(&file)?;
-    let folder = file.path.parent().unwrap_or(Path::new(".")).to_owned();
+    let folder = file.path.parent().filter(|f| !f.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
     Ok((Resumed { folder, options, snapshot: Some(file) }, passed_over))
 }
 

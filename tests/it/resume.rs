@@ -5,7 +5,7 @@ use std::fs;
 use semgan::Device;
 use semgan::train::{Options, snapshot};
 
-use crate::program::{Answer, run};
+use crate::program::{Answer, run, semgan};
 use crate::runs::{Place, Until};
 
 /// `semgan train --resume latest` with further flags.
@@ -23,9 +23,11 @@ fn two_steps() -> Place {
 }
 
 #[test]
-fn a_longer_run_and_other_snapshots_are_no_change_of_arithmetic() {
+fn length_snapshots_and_the_place_of_the_data_may_change() {
     let place = two_steps();
-    resume(&place, &["--kimg", "0.02", "--snap", "1", "--keep", "1"]).succeeded();
+    fs::rename(place.path("data"), place.path("moved")).expect("renamed");
+    let moved = place.text("moved");
+    resume(&place, &["--kimg", "0.02", "--snap", "1", "--keep", "1", "--data", &moved]).succeeded();
     assert_eq!(place.snapshots().into_values().collect::<Vec<_>>(), [5]);
 }
 
@@ -94,6 +96,16 @@ fn latest_is_the_newest_run_that_has_begun() {
     let second = place.path("runs/00001-test");
     let (newest, _) = semgan::train::folder::network(&second).expect("a good snapshot");
     assert_eq!(newest.description["counters"]["step"], 4);
+}
+
+#[test]
+fn a_snapshot_goes_on_where_it_lies() {
+    let place = two_steps();
+    let newest = place.newest().path;
+    let name = newest.file_name().and_then(|n| n.to_str()).expect("a file");
+    let mut command = semgan(&["train", "--resume", name, "--kimg", "0.012", "--device", "cpu"]);
+    Answer::of(command.current_dir(place.run())).succeeded();
+    assert_eq!(place.newest().description["counters"]["step"], 3);
 }
 
 #[test]
