@@ -23,6 +23,10 @@ fn bytes(out: &TempDir, name: &str) -> Vec<u8> {
     fs::read(out.path().join(name)).expect("a picture")
 }
 
+fn pixels(out: &TempDir, name: &str) -> Vec<u8> {
+    image::open(out.path().join(name)).expect("a picture").into_bytes()
+}
+
 /// A snapshot alone in a folder, of a network that noise matters to.
 fn alone() -> TempDir {
     let mut file = Place::trained().newest();
@@ -38,7 +42,7 @@ fn a_picture_depends_on_its_seed_and_not_on_its_neighbours() {
     let network = Place::trained().run();
     let (one, nine) = (sample(&network, &["--seeds", "3"]), sample(&network, &["--seeds", "0-8"]));
     assert_eq!(bytes(&one, "seed0003.png"), bytes(&nine, "seed0003.png"));
-    let all: BTreeSet<_> = (0..9).map(|k| bytes(&nine, &format!("seed{k:04}.png"))).collect();
+    let all: BTreeSet<_> = (0..9).map(|k| pixels(&nine, &format!("seed{k:04}.png"))).collect();
     assert_eq!(all.len(), 9, "nine seeds, nine pictures");
 }
 
@@ -79,8 +83,7 @@ fn psi_goes_from_the_mean_picture_to_all_of_them() {
     let pictures = |psi| {
         let flags = ["--seeds", "1,2", "--noise-mode", "none", "--trunc", psi];
         let out = sample(folder.path(), &flags);
-        ["seed0001.png", "seed0002.png"]
-            .map(|name| image::open(out.path().join(name)).expect("a picture").into_bytes())
+        ["seed0001.png", "seed0002.png"].map(|name| pixels(&out, name))
     };
     let [a, b] = pictures("0");
     assert_eq!(a, b, "the mean picture");
