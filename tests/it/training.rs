@@ -17,14 +17,20 @@ const _: () = assert!(STEPS * BATCH > 3 * PICTURES && !PICTURES.is_multiple_of(B
 /// The last snapshot of a run in legs: on how many threads, and up to which step.
 fn trained(device: &Device, legs: &[(usize, u64)]) -> Checkpoint {
     let place = Place::new();
+    let mut start = 0;
     for &(threads, end) in legs {
-        let leg = || match place.resume(|_| (), device) {
-            Ok(run) => run.train(&mut Until::step(end)),
-            Err(_) => place.create(place.options(STEPS), device).train(&mut Until::step(end)),
+        let leg = || {
+            let run = match start {
+                0 => place.create(place.options(STEPS), device),
+                _ => place.resume(|_| (), device).expect("resumed"),
+            };
+            assert_eq!(run.state.step, start);
+            run.train(&mut Until::step(end))
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         let ended = if end == STEPS as u64 { Outcome::Finished } else { Outcome::Stopped };
         assert_eq!(pool.install(leg).expect("trained"), ended);
+        start = end;
     }
     place.newest()
 }
