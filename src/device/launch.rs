@@ -82,6 +82,9 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Rounds of all loops of one invocation that are safe everywhere.
+    pub const MAX_ROUNDS: usize = 32_768;
+
     /// A launch of one workgroup without parameters.
     pub fn new(kernel: Kernel) -> Self {
         Self {
@@ -147,6 +150,17 @@ impl Launch {
         let y = n.div_ceil(LIMIT).max(1);
         let x = n.div_ceil(y).max(1);
         self.grid([x as u32, y as u32, 1])
+    }
+
+    /// States how often an invocation goes round its loops.
+    ///
+    /// # Panics
+    /// When that is more than [`Launch::MAX_ROUNDS`].
+    #[must_use]
+    pub fn rounds(self, n: usize) -> Self {
+        let name = &self.kernel.name;
+        assert!(n <= Self::MAX_ROUNDS, "{name}: {n} rounds, {} at most", Self::MAX_ROUNDS);
+        self
     }
 
     /// Sets the cost.

@@ -141,7 +141,8 @@ impl Op for ScatterAdd {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        launch(Launch::new(kernel!("scatter_add")), x[0], x[1], y, self.axis)
+        let kernel = Launch::new(kernel!("scatter_add")).rounds(x[0].shape()[self.axis]);
+        launch(kernel, x[0], x[1], y, self.axis)
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

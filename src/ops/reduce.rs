@@ -296,6 +296,9 @@ impl Reduce {
             Kind::Max => kernel!("reduce/max"),
             Kind::Argmax => kernel!("reduce/argmax"),
         });
+        if self.kind == Kind::Argmax {
+            launch = launch.rounds(runs.len());
+        }
         launch = launch.param("outputs", y.numel() / parts);
         if self.kind != Kind::Argmax {
             launch = launch.param("parts", parts).param("run", run).param("lanes", lanes);

@@ -62,7 +62,9 @@ impl Op for Conv2dWeightGrad {
         let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
         // Enough parts to fill a device, each of 64 positions at least.
         let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
-        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64)).min(lines);
+        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64));
+        // And enough that no invocation goes round its loops too often.
+        let parts = parts.max((lines * width).div_ceil(Launch::MAX_ROUNDS)).min(lines);
         let run = lines.div_ceil(parts);
         let parts = lines.div_ceil(run);
         let partial = match parts {

@@ -30,6 +30,10 @@ impl Tensor {
         assert!(a.len() >= 2 && b.len() >= 2, "matmul: ranks below 2 ({a:?}, {b:?})");
         let (a_batch, a_matrix) = a.split_at(a.len() - 2);
         let (b_batch, b_matrix) = b.split_at(b.len() - 2);
+        let inner = a_matrix[usize::from(!ta)];
+        if inner > Launch::MAX_ROUNDS {
+            return self.matmul_in_parts(other, ta, tb, inner);
+        }
         let batch = Shape::from(a_batch).broadcast(&b_batch.into());
         let batch = batch.unwrap_or_else(|| panic!("matmul: batches differ ({a:?}, {b:?})"));
         let rows = a_matrix[usize::from(ta)];
@@ -50,6 +54,17 @@ impl Tensor {
         };
         let y = apply(Matmul { ta, tb }, &[&a, &stack(other, b_batch, b_matrix)]);
         y.reshape(y_shape)
+    }
+
+    /// The product as a sum over pieces of the inner axis, each short enough for a kernel's loop.
+    fn matmul_in_parts(&self, other: &Self, ta: bool, tb: bool, inner: usize) -> Self {
+        let piece = |start: usize| {
+            let n = Launch::MAX_ROUNDS.min(inner - start);
+            let a = self.narrow(if ta { -2 } else { -1 }, start, n);
+            a.matmul_t(&other.narrow(if tb { -1 } else { -2 }, start, n), ta, tb)
+        };
+        let pieces = (0..inner).step_by(Launch::MAX_ROUNDS).map(piece);
+        pieces.reduce(|a, b| a + b).expect("at least one piece")
     }
 
     /// `x wᵀ + b` over the last axis, with w `[out, in]`. PyTorch: `F.linear`.

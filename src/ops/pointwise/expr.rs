@@ -82,27 +82,6 @@ pub enum Binary {
     Pow,
 }
 
-impl Unary {
-    /// dy/dx from x and y; `None` where it is zero everywhere.
-    fn diff(self, x: &Expr, y: &Expr) -> Option<Expr> {
-        Some(match self {
-            Self::Neg => Expr::number(-1.0),
-            Self::Abs => x.sign(),
-            Self::Exp => y.clone(),
-            Self::Log => x.recip(),
-            Self::Sqrt => 0.5 / y.clone(),
-            Self::Rsqrt => -0.5 * y.clone() * y.clone() * y.clone(),
-            Self::Recip => -(y.clone() * y.clone()),
-            Self::Sigmoid => y.clone() * (1.0 - y.clone()),
-            Self::Tanh => 1.0 - y.clone() * y.clone(),
-            Self::Softplus => x.sigmoid(),
-            Self::Sin => x.cos(),
-            Self::Cos => -x.sin(),
-            Self::Sign | Self::Floor | Self::Round => return None,
-        })
-    }
-}
-
 impl Expr {
     fn new(kind: Kind) -> Self {
         Self(Arc::new(kind))
@@ -244,69 +223,6 @@ impl Expr {
             }
         }
         product
-    }
-
-    /// Symbolic derivative with respect to an input; `None` where it is zero everywhere.
-    pub fn diff(&self, input: usize) -> Option<Self> {
-        self.diff_shared(input, &mut HashMap::new())
-    }
-
-    fn diff_shared(
-        &self,
-        input: usize,
-        known: &mut HashMap<*const Kind, Option<Self>>,
-    ) -> Option<Self> {
-        if let Some(found) = known.get(&self.address()) {
-            return found.clone();
-        }
-        let mut of = |x: &Self| x.diff_shared(input, known);
-        let found = match self.kind() {
-            Kind::Input(k) => (*k == input).then(|| Self::number(1.0)),
-            Kind::Number(_) => None,
-            Kind::Unary(f, x) => of(x).and_then(|dx| Some(f.diff(x, self)? * dx)),
-            Kind::Binary(f, a, b) => self.diff_binary(*f, a, b, of(a), of(b)),
-            Kind::Select(c, a, b) => match (of(a), of(b)) {
-                (None, None) => None,
-                (da, db) => {
-                    let or_zero = |d: Option<Self>| d.unwrap_or_else(|| Self::number(0.0));
-                    Some(c.select(or_zero(da), or_zero(db)))
-                }
-            },
-        };
-        known.insert(self.address(), found.clone());
-        found
-    }
-
-    fn diff_binary(
-        &self,
-        f: Binary,
-        a: &Self,
-        b: &Self,
-        da: Option<Self>,
-        db: Option<Self>,
-    ) -> Option<Self> {
-        if da.is_none() && db.is_none() {
-            return None;
-        }
-        let (fa, fb) = match f {
-            Binary::Add => (Self::number(1.0), Self::number(1.0)),
-            Binary::Sub => (Self::number(1.0), Self::number(-1.0)),
-            Binary::Mul => (b.clone(), a.clone()),
-            Binary::Div => (b.recip(), -(self.clone() / b.clone())),
-            Binary::Max => (a.greater(b.clone()), 1.0 - a.greater(b.clone())),
-            Binary::Min => (b.greater(a.clone()), 1.0 - b.greater(a.clone())),
-            Binary::Greater | Binary::Equal => return None,
-            Binary::Pow => {
-                let Kind::Number(exponent) = *b.kind() else {
-                    panic!("pow: the exponent has to be a number");
-                };
-                (exponent * a.powf(exponent - 1.0), Self::number(0.0))
-            }
-        };
-        match (da.map(|d| fa * d), db.map(|d| fb * d)) {
-            (Some(x), Some(y)) => Some(x + y),
-            (x, y) => x.or(y),
-        }
     }
 
     /// The same expression with every input k replaced by input `to[k]`.

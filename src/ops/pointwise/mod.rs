@@ -6,6 +6,7 @@
 //! scalars and sizes as strides, so that the number of pipelines depends on neither.
 
 mod codegen;
+mod diff;
 mod eval;
 mod expr;
 mod layout;
