@@ -14,6 +14,7 @@ use super::DeviceArgs;
 use super::bench::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
+use crate::train::options::check_res;
 use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, Watch, folder};
 use crate::{Error, Result, memory};
 
@@ -163,13 +164,10 @@ fn resolve(
         None => default_res(&data, device)?,
     };
     let network = match (args.preset, before) {
-        (None, Some(before)) if args.res.is_none() => before.network.clone(),
+        (None, Some(before)) if before.network.size == res => before.network.clone(),
         (preset, _) => {
-            // The other checks of --res come with the rest, below.
-            let valid = if res.is_power_of_two() && res >= 8 { res } else { 8 };
-            let mut network = preset.unwrap_or(Preset::Tiny).config(valid);
-            network.size = res;
-            network
+            check_res(res)?;
+            preset.unwrap_or(Preset::Tiny).config(res)
         }
     };
     let mut recipe = match (args.recipe, before) {
