@@ -1,6 +1,6 @@
 //! The tape and reverse mode of any order.
 //!
-//! A tensor that depends on a tracked one carries a [`Node`]: the operation and its inputs. Nodes
+//! A tensor that depends on a tracked one carries a `Node`: the operation and its inputs. Nodes
 //! are numbered as they are made, so walking them by falling number is a topological order. The
 //! rules ([`Op::vjp`]) are written with operations; when their results are recorded again
 //! (`create_graph`), gradients can be differentiated like anything else.
