@@ -14,8 +14,10 @@ use super::DeviceArgs;
 use super::bench::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
+use crate::models::sarigan::{Discriminator, Generator};
+use crate::nn::Network;
 use crate::train::options::check_res;
-use crate::train::{Network, Options, Outcome, Phase, Recipe, Run, Watch, folder};
+use crate::train::{Options, Outcome, Phase, Recipe, Run, Watch, folder};
 use crate::{Error, Result, memory};
 
 /// Trains a network on a folder or a zip of pictures
@@ -231,8 +233,9 @@ fn describe(options: &Options, dataset: &Dataset, device: &Device) {
 }
 
 fn dry_run(options: &Options, device: &Device) -> Result<ExitCode> {
-    let g = Network::generator(&options.network, 0, device);
-    let d = Network::discriminator(&options.network, 0, device);
+    let network = &options.network;
+    let g = Network::initialized(0, device, |b| Generator::new(network, b, device));
+    let d = Network::initialized(0, device, |b| Discriminator::new(network, b, device));
     let (in_g, in_d) = (g.params.count(), d.params.count());
     // Parameters, average, second moments, gradients and an update in flight; activations of both
     // networks with their gradients, measured at about 28 floats a pixel and channel.
@@ -252,7 +255,7 @@ fn create(args: &Args, options: Options, dataset: Arc<Dataset>, device: &Device)
     let preset = format!("{:?}", args.preset.unwrap_or(Preset::Tiny)).to_lowercase();
     let (res, batch) = (options.network.size, options.batch);
     let desc = args.desc.as_ref().map_or(String::new(), |desc| format!("-{desc}"));
-    let description = format!("sarigan-{name}{res}-{preset}-batch{batch}{desc}");
+    let description = format!("sarigan-{name}-{preset}{res}-batch{batch}{desc}");
     Run::create(&args.outdir, &description, options, dataset, device)
 }
 

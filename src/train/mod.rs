@@ -21,5 +21,5 @@ pub use options::Options;
 pub use recipe::{Phase, Recipe, Scheduled};
 pub use report::Report;
 pub use run::{Outcome, Run, Watch};
-pub use state::{Network, State};
+pub use state::State;
 pub use step::{StepOutputs, step};

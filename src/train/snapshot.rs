@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::options::Options;
-use super::state::{Network, State};
+use super::state::State;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::models::sarigan::{Config, Generator};
-use crate::nn::{Moments, Parameters};
+use crate::models::sarigan::{Config, Discriminator, Generator};
+use crate::nn::{Builder, Moments, Network, Parameters};
 use crate::ops::random::{Draw, Stream, normals};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
@@ -124,7 +124,8 @@ pub fn network_config(file: &Checkpoint) -> Result<Config> {
 pub fn generator(file: &Checkpoint, device: &Device) -> Result<(Network<Generator>, Tensor)> {
     let config = network_config(file)?;
     let values = file.values("g_ema.");
-    let network = Network::loaded_generator(&config, &values, device).map_err(|e| file.blame(e))?;
+    let network = Network::loaded(&values, device, |b| Generator::new(&config, b, device))
+        .map_err(|e| file.blame(e))?;
     let mean = file.tensor("w_avg")?;
     if mean.len() != 2 * config.style_dim {
         return Err(Error::checkpoint(&file.path, "w_avg does not fit the network"));
@@ -148,10 +149,11 @@ pub fn options(file: &Checkpoint) -> Result<Options> {
 pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<State> {
     let config = network_config(file)?;
     let blame = |e| file.blame(e);
-    let g = Network::loaded_generator(&config, &file.values("g."), device).map_err(blame)?;
-    let d = Network::loaded_discriminator(&config, &file.values("d."), device).map_err(blame)?;
-    let g_ema =
-        Network::loaded_generator(&config, &file.values("g_ema."), device).map_err(blame)?;
+    let generator = |b: &mut Builder| Generator::new(&config, b, device);
+    let critic = |b: &mut Builder| Discriminator::new(&config, b, device);
+    let g = Network::loaded(&file.values("g."), device, generator).map_err(blame)?;
+    let d = Network::loaded(&file.values("d."), device, critic).map_err(blame)?;
+    let g_ema = Network::loaded(&file.values("g_ema."), device, generator).map_err(blame)?;
     let average = g_ema.params.slab().clone();
     let mut state = State::from_networks(g, d, g_ema, &options.recipe, device);
     state.g_ema.params.set_slab(average);

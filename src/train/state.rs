@@ -1,62 +1,10 @@
 //! Everything that a training run is between two steps: networks, moments, counters.
 
-use std::collections::BTreeMap;
-
 use super::recipe::Recipe;
-use crate::Result;
 use crate::device::Device;
 use crate::models::sarigan::{Config, Discriminator, Generator};
-use crate::nn::{Builder, Moments, Parameters};
+use crate::nn::{Builder, Moments, Network};
 use crate::tensor::Tensor;
-
-/// A model and its parameters.
-pub struct Network<M> {
-    /// The layers.
-    pub model: M,
-    /// What they hold.
-    pub params: Parameters,
-}
-
-/// Numbers by key, as files hold them.
-pub type Values = BTreeMap<String, Vec<f32>>;
-
-impl Network<Generator> {
-    /// A generator with initial values drawn from `seed`.
-    pub fn generator(config: &Config, seed: u64, device: &Device) -> Self {
-        let mut builder = Builder::default();
-        let model = Generator::new(config, &mut builder, device);
-        Self { model, params: builder.initialized(seed, device) }
-    }
-
-    /// A generator with values from a file.
-    ///
-    /// # Errors
-    /// When a value is missing, of the wrong size or not finite.
-    pub fn loaded_generator(config: &Config, values: &Values, device: &Device) -> Result<Self> {
-        let mut builder = Builder::default();
-        let model = Generator::new(config, &mut builder, device);
-        Ok(Self { model, params: builder.loaded(values, device)? })
-    }
-}
-
-impl Network<Discriminator> {
-    /// A discriminator with initial values drawn from `seed`.
-    pub fn discriminator(config: &Config, seed: u64, device: &Device) -> Self {
-        let mut builder = Builder::default();
-        let model = Discriminator::new(config, &mut builder, device);
-        Self { model, params: builder.initialized(seed, device) }
-    }
-
-    /// A discriminator with values from a file.
-    ///
-    /// # Errors
-    /// When a value is missing, of the wrong size or not finite.
-    pub fn loaded_discriminator(config: &Config, values: &Values, device: &Device) -> Result<Self> {
-        let mut builder = Builder::default();
-        let model = Discriminator::new(config, &mut builder, device);
-        Ok(Self { model, params: builder.loaded(values, device)? })
-    }
-}
 
 /// A run between two steps. It holds counters, not generators of random numbers.
 pub struct State {
@@ -83,9 +31,11 @@ pub struct State {
 impl State {
     /// The state before the first step.
     pub fn new(config: &Config, recipe: &Recipe, seed: u64, device: &Device) -> Self {
-        let g = Network::generator(config, seed, device);
-        let d = Network::discriminator(config, seed.wrapping_add(1), device);
-        let g_ema = Network::generator(config, seed.wrapping_add(2), device);
+        let seeded = |k| seed.wrapping_add(k);
+        let generator = |b: &mut Builder| Generator::new(config, b, device);
+        let g = Network::initialized(seed, device, generator);
+        let d = Network::initialized(seeded(1), device, |b| Discriminator::new(config, b, device));
+        let g_ema = Network::initialized(seeded(2), device, generator);
         Self::from_networks(g, d, g_ema, recipe, device)
     }
 

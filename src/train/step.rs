@@ -3,10 +3,10 @@
 use super::inputs::{Draws, PathInputs, StepInputs};
 use super::loss;
 use super::recipe::{Phase, Recipe, Scheduled};
-use super::state::{Network, State};
+use super::state::State;
 use crate::autograd::grad;
 use crate::models::sarigan::{Discriminator, Generator, Grouping};
-use crate::nn::{Adam, Moments, Parameters, ema_update};
+use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::tensor::Tensor;
 
 /// Grouping losses are divided by this at every size, as in the published code.

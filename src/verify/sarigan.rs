@@ -8,10 +8,10 @@ use crate::Result;
 use crate::models::sarigan::{
     Config, Discriminator, Generator, GroupStyledConv, InitStyledConv, Mapping, ToRgb,
 };
-use crate::nn::{Builder, Parameters};
+use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
 use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, step};
-use crate::train::{Draws, Network, PathInputs, Phase, Recipe, State, StepInputs};
+use crate::train::{Draws, PathInputs, Phase, Recipe, State, StepInputs};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -21,20 +21,20 @@ const fn row(op: &'static str, run: Run) -> Row {
 
 pub(super) static ROWS: &[Row] = &[
     row("mapping", |c| {
-        let mapping = built(c, "", |b| Ok(Mapping::new(&config(c)?, b)))?.model;
+        let mapping = built(c, "", |b, config| Mapping::new(config, b))?.model;
         let (style, w) = mapping.forward(&c.x("z")?);
         Ok(Outputs::default().out("style", style).out("w", w))
     }),
     row("init_styled_conv", |c| {
         let first = c.x("x")?.size(1);
-        let layer = built(c, "", |b| Ok(InitStyledConv::new(b, first, &config(c)?, &c.device)))?;
+        let layer = built(c, "", |b, config| InitStyledConv::new(b, first, config, &c.device))?;
         let y = layer.model.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?);
         Ok(Outputs::default().out("y", y).out("co", batched(&layer.model.similarity())))
     }),
     row("group_styled_conv", group_styled_conv),
     row("to_rgb", |c| {
         let inputs = c.x("x")?.size(1);
-        let layer = built(c, "", |b| Ok(ToRgb::new(b, inputs, &config(c)?, &c.device)))?.model;
+        let layer = built(c, "", |b, config| ToRgb::new(b, inputs, config, &c.device))?.model;
         Outputs::y(layer.forward(&c.x("x")?, &c.x("style")?, c.optional("skip")?.as_ref()))
     }),
     row("generator", generator),
@@ -98,24 +98,24 @@ fn config(c: &Context) -> Result<Config> {
 fn built<M>(
     c: &Context,
     prefix: &str,
-    build: impl FnOnce(&mut Builder) -> Result<M>,
+    build: impl FnOnce(&mut Builder, &Config) -> M,
 ) -> Result<Network<M>> {
-    let mut builder = Builder::default();
-    let model = build(&mut builder)?;
-    let mut params: Parameters = builder.loaded(&c.params(prefix), &c.device)?;
-    params.track(c.judges(&format!("param.{prefix}")));
-    for (key, value) in params.iter() {
+    let config = config(c)?;
+    let mut network =
+        Network::loaded(&c.params(prefix), &c.device, |builder| build(builder, &config))?;
+    network.params.track(c.judges(&format!("param.{prefix}")));
+    for (key, value) in network.params.iter() {
         c.set(&format!("param.{prefix}{key}"), &value);
     }
-    Ok(Network { model, params })
+    Ok(network)
 }
 
 fn network(c: &Context, prefix: &str) -> Result<Network<Generator>> {
-    built(c, prefix, |b| Ok(Generator::new(&config(c)?, b, &c.device)))
+    built(c, prefix, |b, config| Generator::new(config, b, &c.device))
 }
 
 fn critic(c: &Context, prefix: &str) -> Result<Network<Discriminator>> {
-    built(c, prefix, |b| Ok(Discriminator::new(&config(c)?, b, &c.device)))
+    built(c, prefix, |b, config| Discriminator::new(config, b, &c.device))
 }
 
 /// Noise planes `PREFIX0`, `PREFIX1`, ...
@@ -149,7 +149,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
     let layer = c.word("layer")?;
     let number = layer.strip_prefix("convs.").and_then(|k| k.parse().ok());
     let number: usize = number.ok_or_else(|| c.wrong("layer", "convs.N"))?;
-    let built = built(c, "", |b| Ok(GroupStyledConv::new(b, number, &config(c)?, &c.device)))?;
+    let built = built(c, "", |b, config| GroupStyledConv::new(b, number, config, &c.device))?;
     let layer = built.model;
     let co = c.x("co")?;
     let grouping = layer.grouping(&co.reshape([co.size(1), co.size(2)]));
