@@ -10,6 +10,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use crate::files::write_atomically;
+use crate::nn::Values;
 use crate::tensor::Shape;
 use crate::{Error, Result};
 
@@ -24,7 +25,7 @@ pub struct Checkpoint {
     /// What it holds.
     pub description: Value,
     /// Shapes and numbers.
-    pub tensors: BTreeMap<String, (Shape, Vec<f32>)>,
+    pub tensors: Values,
 }
 
 impl Checkpoint {
@@ -102,10 +103,10 @@ impl Checkpoint {
         write_atomically(path, &bytes)
     }
 
-    /// Numbers of the tensors whose name starts with `prefix`, by the rest of the name.
-    pub fn values(&self, prefix: &str) -> BTreeMap<String, Vec<f32>> {
-        let part = |(name, (_, values)): (&String, &(Shape, Vec<f32>))| {
-            Some((name.strip_prefix(prefix)?.to_owned(), values.clone()))
+    /// The tensors whose name starts with `prefix`, by the rest of the name.
+    pub fn values(&self, prefix: &str) -> Values {
+        let part = |(name, tensor): (&String, &(Shape, Vec<f32>))| {
+            Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()))
         };
         self.tensors.iter().filter_map(part).collect()
     }

@@ -64,6 +64,11 @@ impl NoiseMode {
     }
 }
 
+/// Longest side of a grid, in pixels.
+const MAX_SIDE: usize = 16_384;
+/// Columns and rows of a grid of many pictures, where `--grid` does not say; it shows the first.
+const MAX_DEFAULT_COLUMNS: usize = 16;
+
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let seeds = parse_seeds(&args.seeds)?;
     if !args.psi.is_finite() {
@@ -72,11 +77,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (columns, rows) = match &args.grid {
         Some(text) => parse_grid(text)?,
         None => {
-            let columns = (seeds.len() as f64).sqrt().ceil() as usize;
-            (columns, seeds.len().div_ceil(columns))
+            let columns = ((seeds.len() as f64).sqrt().ceil() as usize).min(MAX_DEFAULT_COLUMNS);
+            (columns, seeds.len().div_ceil(columns).min(MAX_DEFAULT_COLUMNS))
         }
     };
     let (file, passed_over) = folder::network(&args.network)?;
+    let size = snapshot::network_config(&file)?.size;
+    if columns.max(rows).saturating_mul(size) > MAX_SIDE {
+        let reason = format!("{columns}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
+        return Err(Error::config("--grid", reason).into());
+    }
     passed_over.iter().for_each(|p| say!("passed over {p}"));
     let device = args.device.open()?;
     let (network, mean) = snapshot::generator(&file, &device)?;

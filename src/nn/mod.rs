@@ -8,5 +8,5 @@ pub mod optim;
 
 pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d};
 pub use linear::EqualLinear;
-pub use module::{Builder, Init, Network, Param, Parameters};
+pub use module::{Builder, Init, Network, Param, Parameters, Values};
 pub use optim::{Adam, Moments, ema_update};

@@ -14,6 +14,9 @@ use crate::ops::random::{Draw, Stream};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
+/// Shapes and numbers by key, as files hold them.
+pub type Values = BTreeMap<String, (Shape, Vec<f32>)>;
+
 /// Segments of a slab start at multiples of this many elements (256 bytes: the portable alignment
 /// of a storage binding).
 const ALIGNMENT: usize = 64;
@@ -112,27 +115,9 @@ impl Builder {
     /// (fixed filters of published files) is left out.
     ///
     /// # Errors
-    /// When a key is missing, has another number of elements, or holds a number that is not finite.
-    pub fn loaded(
-        self,
-        values: &BTreeMap<String, Vec<f32>>,
-        device: &Device,
-    ) -> Result<Parameters> {
-        let find = |p: &Param| -> Result<Vec<f32>> {
-            let wrong = |reason: String| Error::config(&p.0.key, reason);
-            let found =
-                values.get(&p.0.key).ok_or_else(|| wrong("missing from the file".into()))?;
-            if found.len() != p.shape().numel() {
-                let (n, shape) = (found.len(), p.shape());
-                return Err(wrong(format!(
-                    "{n} numbers in the file, but the network has {shape:?}"
-                )));
-            }
-            match found.iter().position(|v| !v.is_finite()) {
-                Some(k) => Err(wrong(format!("element {k} is {}, which is not finite", found[k]))),
-                None => Ok(found.clone()),
-            }
-        };
+    /// When a key is missing, has another shape, or holds a number that is not finite.
+    pub fn loaded(self, values: &Values, device: &Device) -> Result<Parameters> {
+        let find = |p: &Param| p.find(values);
         let slab = pack(self.params.iter().map(find).collect::<Result<Vec<_>>>()?.into_iter());
         for buffer in &self.buffers {
             buffer.set(Tensor::from_slice(&find(buffer)?, buffer.shape(), device));
@@ -142,6 +127,20 @@ impl Builder {
 }
 
 impl Param {
+    fn find(&self, values: &Values) -> Result<Vec<f32>> {
+        let wrong = |reason: String| Error::config(&self.0.key, reason);
+        let found = values.get(&self.0.key);
+        let (shape, found) = found.ok_or_else(|| wrong("missing from the file".into()))?;
+        if shape != self.shape() {
+            let own = self.shape();
+            return Err(wrong(format!("of shape {shape:?} in the file, {own:?} in the network")));
+        }
+        match found.iter().position(|v| !v.is_finite()) {
+            Some(k) => Err(wrong(format!("element {k} is {}, which is not finite", found[k]))),
+            None => Ok(found.clone()),
+        }
+    }
+
     fn draw(&self, seed: u64, stream: Stream, number: usize) -> Vec<f32> {
         let draw = Draw { seed, stream: stream.of(0), step: number as u64 };
         let value = |k: usize| match self.0.init {
@@ -183,7 +182,7 @@ impl<M> Network<M> {
     /// # Errors
     /// As [`Builder::loaded`].
     pub fn loaded(
-        values: &BTreeMap<String, Vec<f32>>,
+        values: &Values,
         device: &Device,
         build: impl FnOnce(&mut Builder) -> M,
     ) -> Result<Self> {
@@ -290,7 +289,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn split(&self, slab: &Tensor) -> Result<BTreeMap<String, (Shape, Vec<f32>)>> {
+    pub fn split(&self, slab: &Tensor) -> Result<Values> {
         let values = slab.to_vec()?;
         let part = |(param, &offset): (&Param, &usize)| {
             let values = values[offset..offset + param.shape().numel()].to_vec();
@@ -302,12 +301,9 @@ impl Parameters {
     /// A slab of this layout from parts by key.
     ///
     /// # Errors
-    /// When a part is missing or has another size.
-    pub fn join(&self, parts: &BTreeMap<String, Vec<f32>>) -> Result<Tensor> {
-        let find = |p: &Param| {
-            let found = parts.get(&p.0.key).filter(|v| v.len() == p.shape().numel());
-            found.cloned().ok_or_else(|| Error::config(&p.0.key, "missing or of another size"))
-        };
+    /// As [`Builder::loaded`].
+    pub fn join(&self, parts: &Values) -> Result<Tensor> {
+        let find = |p: &Param| p.find(parts);
         let slab = pack(self.params.iter().map(find).collect::<Result<Vec<_>>>()?.into_iter());
         Ok(Tensor::from_slice(&slab, [slab.len()], self.slab.device()))
     }

@@ -162,8 +162,7 @@ pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<S
     let restore = |name: &str, params: &Parameters, moments: &mut Moments, updates| {
         let parts = |suffix: &str| {
             let values = file.values(&format!("opt.{name}."));
-            let own =
-                |(key, v): (String, Vec<f32>)| Some((key.strip_suffix(suffix)?.to_owned(), v));
+            let own = |(key, v): (String, _)| Some((key.strip_suffix(suffix)?.to_owned(), v));
             params.join(&values.into_iter().filter_map(own).collect())
         };
         moments.v = parts(".v").map_err(blame)?;

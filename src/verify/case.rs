@@ -8,6 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use crate::device::Device;
+use crate::nn::Values;
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
@@ -152,13 +153,15 @@ impl<'a> Context<'a> {
     }
 
     /// Keys of the parameters that start with `prefix`, without it, and their values.
-    pub fn params(&self, prefix: &str) -> BTreeMap<String, Vec<f32>> {
+    pub fn params(&self, prefix: &str) -> Values {
         let prefix = format!("param.{prefix}");
-        let numbers = |(name, (_, numbers)): (&String, &(Shape, Numbers))| match numbers {
-            Numbers::Real(v) => Some((name.strip_prefix(&prefix)?.to_owned(), v.clone())),
+        let real = |(name, (shape, numbers)): (&String, &(Shape, Numbers))| match numbers {
+            Numbers::Real(v) => {
+                Some((name.strip_prefix(&prefix)?.to_owned(), (shape.clone(), v.clone())))
+            }
             Numbers::Index(_) => None,
         };
-        self.case.tensors.iter().filter_map(numbers).collect()
+        self.case.tensors.iter().filter_map(real).collect()
     }
 
     /// Whether the case stores gradients for names that start with `prefix`.

@@ -25,7 +25,7 @@ fn training_needs_nothing_but_data() {
     let mut command = semgan(&["train", "--data", "data", "--kimg", "0.064"]);
     let answer = Answer::of(command.current_dir(place.path(""))).succeeded();
     assert_eq!(answer.stdout, "");
-    let run = place.path("runs/00000-sarigan-data8-tiny-batch16");
+    let run = place.path("runs/00000-sarigan-data-tiny8-batch16");
     let files = fs::read_dir(&run).expect("a run").map(|e| e.expect("an entry").file_name());
     let files: BTreeSet<_> = files.map(|name| name.into_string().expect("UTF-8")).collect();
     let want = [
@@ -63,7 +63,7 @@ fn a_second_run_gets_the_next_number() {
     let place = Place::new();
     let (data, runs) = (place.text("data"), place.text("runs"));
     for (desc, name) in
-        [("a", "00000-sarigan-data8-tiny-batch4-a"), ("b", "00001-sarigan-data8-tiny-batch4-b")]
+        [("a", "00000-sarigan-data-tiny8-batch4-a"), ("b", "00001-sarigan-data-tiny8-batch4-b")]
     {
         let flags = ["--batch", "4", "--kimg", "0.004", "--desc", desc, "--device", "cpu"];
         run(&[&["train", "--data", &data, "--outdir", &runs], &flags[..]].concat()).succeeded();
