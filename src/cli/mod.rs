@@ -60,7 +60,7 @@ impl DeviceArgs {
 
 /// Parses the arguments, runs the command and reports its error.
 pub fn main() -> ExitCode {
-    ignore_file_size_signal();
+    prepare_process();
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Train(args) => train::run(&args),
@@ -80,8 +80,15 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Without this a file-size limit kills the process; with it, writing reports an error.
-fn ignore_file_size_signal() {
+/// What the system expects of a program, before anything else runs.
+fn prepare_process() {
+    // Without this a file-size limit kills the process; with it, writing reports an error.
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+    // Mesa's drivers complain on stderr where it is missing, as in containers.
+    #[cfg(target_os = "linux")]
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: no other thread has been started.
+        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
 }

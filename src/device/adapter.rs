@@ -156,7 +156,11 @@ impl Device {
 fn auto(found: Vec<(AdapterReport, wgpu::Adapter)>) -> Result<(Device, String)> {
     let names: Vec<String> = found.iter().map(|(report, _)| report.title()).collect();
     match found.into_iter().find(|(report, _)| report.is_auto) {
-        Some(best) => open(Some(best), "auto", "the best of the adapters"),
+        Some(best) => {
+            let title = best.0.title();
+            let on_cpu = |e| (Device::cpu(), format!("device cpu: {title} does not open: {e}"));
+            Ok(open(Some(best), "auto", "the best of the adapters").unwrap_or_else(on_cpu))
+        }
         None if names.is_empty() => {
             Ok((Device::cpu(), "device cpu: no Vulkan, Metal or DX12 adapter was found".into()))
         }
