@@ -1,7 +1,7 @@
 //! Times the heavy operations at the shapes of a 32 x 32 SariGAN at batch 16, and a few others:
 //! `cargo bench --bench kernels -- [device] [part of a row's name]`.
 
-#![expect(clippy::print_stdout, reason = "a bench prints its table")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench times and prints")]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! `semgan bench`: how long a training step takes on a device.
 
+#![expect(clippy::disallowed_methods, reason = "this measures time")]
+
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;

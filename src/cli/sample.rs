@@ -1,5 +1,7 @@
 //! `semgan sample`: pictures of a trained network.
 
+#![expect(clippy::disallowed_methods, reason = "a random seed is taken from the clock")]
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};

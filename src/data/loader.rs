@@ -1,5 +1,7 @@
 //! Batches, prepared ahead of the device.
 
+#![expect(clippy::disallowed_methods, reason = "training only")]
+
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};

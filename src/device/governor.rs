@@ -1,6 +1,11 @@
 //! How much work goes into one submit. Too little wastes the queue's overhead; too much runs into
 //! the driver's watchdog, which takes the whole device away, and makes a desktop stutter.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "submits are sized by time; a browser gives it a clock of its own"
+)]
+
 use std::ops::Range;
 use std::time::{Duration, Instant};
 

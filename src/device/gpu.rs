@@ -103,6 +103,7 @@ impl Gpu {
     ///
     /// # Panics
     /// When the launch does not fit its kernel or the device: a mistake in an operation.
+    #[expect(clippy::disallowed_methods, reason = "only while profiling")]
     pub(crate) fn launch(self: &Arc<Self>, launch: &Launch) {
         if !self.profile.is_on() {
             return self.enqueue(launch);

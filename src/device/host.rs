@@ -69,6 +69,7 @@ impl Host {
     }
 
     /// Runs one operation's work, counted and, where asked for, timed.
+    #[expect(clippy::disallowed_methods, reason = "only while profiling")]
     pub(crate) fn dispatch(&self, name: &str, shape: &Shape, bytes: u64, work: impl FnOnce()) {
         self.dispatches.fetch_add(1, Ordering::Relaxed);
         if !self.profile.is_on() {

@@ -134,6 +134,15 @@ impl Device {
         }
     }
 
+    /// Which form of the heavy operations runs here.
+    pub fn kernels(&self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "native",
+            Self::Reference(_) => "twins",
+            Self::Gpu(gpu) => gpu.report().kernels,
+        }
+    }
+
     /// The table of costs by operation, or by kernel on a GPU.
     pub fn profile(&self) -> &profile::Profile {
         match self {

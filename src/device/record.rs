@@ -1,6 +1,11 @@
 //! The one queue: dispatches and uploads are recorded in the order of the program and handed over
 //! when the governor says so or something is read back. Nothing here changes what is computed.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the governor needs times; a browser gives it a clock of its own"
+)]
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;

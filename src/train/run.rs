@@ -1,5 +1,7 @@
 //! The loop around [`step`]: fetch, step, report, snapshot.
 
+#![expect(clippy::disallowed_methods, reason = "a run reports times")]
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};

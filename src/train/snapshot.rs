@@ -51,6 +51,7 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
                 updates_d: state.moments_d.step,
             },
             "device": state.device().describe(),
+            "kernels": state.device().kernels(),
         }),
         ..Checkpoint::default()
     };
