@@ -9,13 +9,19 @@ use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
     /// Entries picked along an axis; for axis 1 `y[i, j, k] = x[i, index[i, j, k], k]`. The other
-    /// sizes of `index` are those of x. PyTorch: `torch.gather`.
+    /// sizes of `index` are at most those of x. PyTorch: `torch.gather`.
     ///
     /// # Panics
     /// When the shapes do not fit. An index outside the axis reads 0.
     #[track_caller]
     pub fn gather(&self, axis: isize, index: &Self) -> Self {
-        apply(Gather { axis: self.shape().axis(axis) }, &[self, index])
+        let axis = self.shape().axis(axis);
+        let (mut x, sizes) = (self.clone(), index.shape());
+        let shared = sizes.len().min(x.shape().len());
+        for k in (0..shared).filter(|&k| k != axis && sizes[k] < self.shape()[k]) {
+            x = x.narrow(k as isize, 0, sizes[k]);
+        }
+        apply(Gather { axis }, &[&x, index])
     }
 
     /// Zeros of size `size` along the axis, with every entry of x added where its index says; indices

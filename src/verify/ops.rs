@@ -234,7 +234,8 @@ fn group_style_code(c: &Context) -> Result<Outputs> {
 }
 
 fn reduce(c: &Context) -> Result<Outputs> {
-    let (x, axes, keepdim) = (c.x("x")?, c.sizes("axes")?, c.flag("keepdim")?);
+    let (x, keepdim) = (c.x("x")?, c.flag("keepdim")?);
+    let axes: Vec<usize> = c.ints("axes")?.into_iter().map(|k| x.shape().axis(k)).collect();
     Outputs::y(match c.word("kind")?.as_str() {
         "sum" => x.sum(&axes, keepdim),
         "mean" => x.mean(&axes, keepdim),
