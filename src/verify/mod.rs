@@ -57,7 +57,8 @@ impl fmt::Display for Failure {
 /// When the folder cannot be read or holds none.
 pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut pending = vec![folder.to_owned()];
+    // The folder's own name says which system it holds, also for `.`.
+    let mut pending = vec![folder.canonicalize().map_err(Error::io("read", folder))?];
     while let Some(folder) = pending.pop() {
         let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
         for entry in entries {
