@@ -10,7 +10,7 @@ use crate::verify;
 /// Runs golden cases and compares every number
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Folder of golden cases; sub-folders are walked
+    /// Folder of golden cases, walked with its sub-folders, or a single case
     dir: PathBuf,
     #[command(flatten)]
     device: DeviceArgs,

@@ -51,14 +51,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Golden files below a folder, sorted; only those whose name contains `filter`.
+/// The golden file that is given, or those below a folder whose name contains `filter`, sorted.
 ///
 /// # Errors
 /// When the folder cannot be read or holds none.
 pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     // The folder's own name says which system it holds, also for `.`.
-    let mut pending = vec![folder.canonicalize().map_err(Error::io("read", folder))?];
+    let whole = folder.canonicalize().map_err(Error::io("read", folder))?;
+    if whole.is_file() {
+        return Ok(vec![whole]);
+    }
+    let mut pending = vec![whole];
     while let Some(folder) = pending.pop() {
         let entries = std::fs::read_dir(&folder).map_err(Error::io("read", &folder))?;
         for entry in entries {
