@@ -17,7 +17,8 @@ pub enum Error {
     },
     /// The device ran out of memory: lower the batch or the resolution.
     #[error(
-        "out of device memory: asked for {requested_bytes} bytes with {used_bytes} in use; a smaller --batch or --res lowers it"
+        "out of device memory: asked for {requested_bytes} bytes with {used_bytes} in use; a smaller \
+         --batch or --res lowers it"
     )]
     OutOfMemory {
         /// Bytes of the allocation that failed.
@@ -75,7 +76,8 @@ pub enum Error {
     },
     /// Training met a number that is not finite. Nothing was written with it.
     #[error(
-        "{parameter} became non-finite in step {step}, phase {phase}; the newest snapshot is from before; try a lower learning rate or a higher --r1-gamma"
+        "{parameter} became non-finite in step {step}, phase {phase}; the newest snapshot is from \
+         before; try a lower --lr or a higher --r1-gamma"
     )]
     NonFinite {
         /// Key of the first parameter whose gradient or value is bad.

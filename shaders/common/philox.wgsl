@@ -35,11 +35,14 @@ fn philox_normals(u: vec2<f32>) -> vec2<f32> {
     let quarter = floor(4.0 * u.y + 0.5);
     let t = (4.0 * u.y - quarter) * 1.57079632679;
     let t2 = t * t;
-    let s = t * (1.0 + t2 * (-1.6666667e-1 + t2 * (8.3333333e-3 + t2 * (-1.9841270e-4 + t2 * 2.7557319e-6))));
-    let c = 1.0 + t2 * (-0.5 + t2 * (4.1666667e-2 + t2 * (-1.3888889e-3 + t2 * (2.4801587e-5 - t2 * 2.7557319e-7))));
+    let s5 = 8.3333333e-3 + t2 * (-1.9841270e-4 + t2 * 2.7557319e-6);
+    let s = t * (1.0 + t2 * (-1.6666667e-1 + t2 * s5));
+    let c6 = -1.3888889e-3 + t2 * (2.4801587e-5 - t2 * 2.7557319e-7);
+    let c = 1.0 + t2 * (-0.5 + t2 * (4.1666667e-2 + t2 * c6));
     let turn = u32(quarter) & 3u;
     let swapped = select(vec2<f32>(c, s), vec2<f32>(s, c), (turn & 1u) == 1u);
-    let sign = vec2<f32>(select(1.0, -1.0, turn == 1u || turn == 2u), select(1.0, -1.0, turn >= 2u));
+    let negative = vec2<bool>(turn == 1u || turn == 2u, turn >= 2u);
+    let sign = select(vec2<f32>(1.0), vec2<f32>(-1.0), negative);
     return length * sign * swapped;
 }
 
@@ -55,6 +58,6 @@ fn philox_log(x: f32) -> f32 {
     }
     let r = (mantissa - 1.0) / (mantissa + 1.0);
     let r2 = r * r;
-    let series = 2.0 * r * (1.0 + r2 * (0.33333333 + r2 * (0.2 + r2 * (0.14285714 + r2 * 0.11111111))));
-    return exponent * 0.69314718056 + series;
+    let tail = 0.2 + r2 * (0.14285714 + r2 * 0.11111111);
+    return exponent * 0.69314718056 + 2.0 * r * (1.0 + r2 * (0.33333333 + r2 * tail));
 }

@@ -24,8 +24,8 @@ impl Tensor {
         apply(Gather { axis }, &[&x, index])
     }
 
-    /// Zeros of size `size` along the axis, with every entry of x added where its index says; indices
-    /// may repeat. PyTorch: `torch.zeros(...).scatter_add`.
+    /// Zeros of size `size` along the axis, with every entry of x added where its index says;
+    /// indices may repeat. PyTorch: `torch.zeros(...).scatter_add`.
     ///
     /// # Panics
     /// When the shapes differ. An index outside the axis is dropped.

@@ -1,4 +1,4 @@
-//! Snapshots: everything that a run is between two steps, in one file that is also enough to sample.
+//! Snapshots: everything that a run is between two steps, in one file; enough to sample, too.
 
 use std::path::Path;
 

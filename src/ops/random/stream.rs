@@ -1,4 +1,4 @@
-//! The streams of random numbers in use: each purpose has its own, so that no two ever share a draw.
+//! The streams of random numbers in use: each purpose has its own, so that no two share a draw.
 
 /// What a draw is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
