@@ -131,9 +131,10 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
     });
     if args.profile {
         for (name, cost) in device.profile().table().into_iter().take(40) {
-            let (ms, gb) = (cost.time.as_secs_f64() * 1e3, cost.bytes as f64 / 1e9);
-            let speed = gb / cost.time.as_secs_f64();
-            say!("{ms:9.1} ms {:6} calls {speed:7.1} GB/s  {name}", cost.calls);
+            let ms = cost.time.as_secs_f64() * 1e3;
+            let (speed, bandwidth) = (cost.speed(), cost.bandwidth());
+            let calls = cost.calls;
+            say!("{ms:9.1} ms {calls:6} calls {speed:7.1} GFLOP/s {bandwidth:6.1} GB/s  {name}");
         }
     }
     let mut out = std::io::stdout().lock();

@@ -14,7 +14,7 @@ use super::fault::Faults;
 use super::governor;
 use super::pipeline::Bound;
 use super::pool::{GpuBuffer, Pool, Use};
-use super::profile::Profile;
+use super::profile::{Profile, Work};
 use super::readback::Download;
 use super::record::{Dispatch, Patience, ReadBack, Recorder, Ticket};
 use super::tally::Tally;
@@ -115,7 +115,8 @@ impl Gpu {
         let _ = self.sync();
         let shape = launch.buffers.last().map(|(_, y)| y.shape().clone()).unwrap_or_default();
         let label = format!("{} {shape:?}", launch.kernel.name);
-        self.profile.record(label, start.elapsed(), launch.bytes());
+        let work = Work { bytes: launch.bytes(), flops: launch.flops };
+        self.profile.record(label, start.elapsed(), work);
     }
 
     fn enqueue(&self, launch: &Launch) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::profile::Profile;
+use super::profile::{Profile, Work};
 use super::{Counters, Dtype};
 use crate::tensor::Shape;
 
@@ -70,14 +70,14 @@ impl Host {
 
     /// Runs one operation's work, counted and, where asked for, timed.
     #[expect(clippy::disallowed_methods, reason = "only while profiling")]
-    pub(crate) fn dispatch(&self, name: &str, shape: &Shape, bytes: u64, work: impl FnOnce()) {
+    pub(crate) fn dispatch(&self, name: &str, shape: &Shape, work: Work, run: impl FnOnce()) {
         self.dispatches.fetch_add(1, Ordering::Relaxed);
         if !self.profile.is_on() {
-            return work();
+            return run();
         }
         let start = Instant::now();
-        work();
-        self.profile.record(format!("{name} {shape:?}"), start.elapsed(), bytes);
+        run();
+        self.profile.record(format!("{name} {shape:?}"), start.elapsed(), work);
     }
 
     pub(crate) fn count_read(&self, bytes: u64) {

@@ -163,13 +163,6 @@ impl Launch {
         self
     }
 
-    /// Sets the cost.
-    #[must_use]
-    pub fn flops(mut self, flops: usize) -> Self {
-        self.flops = flops as u64;
-        self
-    }
-
     /// Bytes that the bound tensors hold.
     pub fn bytes(&self) -> u64 {
         self.buffers.iter().map(|(_, t)| t.numel() as u64 * t.dtype().bytes()).sum()

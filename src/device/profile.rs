@@ -5,6 +5,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// What one call moves and computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Of its inputs and outputs.
+    pub bytes: u64,
+    /// Floating-point operations.
+    pub flops: u64,
+}
+
 /// Calls and time of one operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -12,8 +21,20 @@ pub struct Cost {
     pub calls: u64,
     /// In all.
     pub time: Duration,
-    /// Bytes of its inputs and outputs.
-    pub bytes: u64,
+    /// In all.
+    pub work: Work,
+}
+
+impl Cost {
+    /// Gigabytes per second.
+    pub fn bandwidth(&self) -> f64 {
+        self.work.bytes as f64 / self.time.as_secs_f64() / 1e9
+    }
+
+    /// GFLOP/s.
+    pub fn speed(&self) -> f64 {
+        self.work.flops as f64 / self.time.as_secs_f64() / 1e9
+    }
 }
 
 /// A table of costs by operation; empty and free of charge until switched on.
@@ -37,12 +58,13 @@ impl Profile {
         self.on.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn record(&self, name: String, time: Duration, bytes: u64) {
+    pub(crate) fn record(&self, name: String, time: Duration, work: Work) {
         if let Ok(mut costs) = self.costs.lock() {
             let cost = costs.entry(name).or_default();
             cost.calls += 1;
             cost.time += time;
-            cost.bytes += bytes;
+            cost.work.bytes += work.bytes;
+            cost.work.flops += work.flops;
         }
     }
 

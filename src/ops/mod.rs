@@ -43,6 +43,12 @@ pub trait Op: Send + Sync + 'static {
         device.float()
     }
 
+    /// Floating-point operations, for the profile and for the size of submits.
+    fn flops(&self, x: &[&Shape], y: &Shape) -> usize {
+        let _ = x;
+        y.numel()
+    }
+
     /// Number of equal parts of the output that the twin can compute independently of each other.
     fn rows(&self, y: &Shape) -> usize {
         y[..y.len().saturating_sub(1)].iter().product()
@@ -86,6 +92,7 @@ pub fn apply(op: impl Op, x: &[&Tensor]) -> Tensor {
     assert!(x.iter().all(|x| *x.device() == device), "{name}: inputs on different devices: {x:?}");
     let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
     let shape = op.shape(&shapes);
+    let flops = op.flops(&shapes, &shape) as u64;
     let op: Arc<dyn Op> = Arc::new(op);
     let node = autograd::record(&op, x);
     let y = if op.is_view() {
@@ -93,11 +100,16 @@ pub fn apply(op: impl Op, x: &[&Tensor]) -> Tensor {
     } else {
         match &device {
             Device::Cpu(host) | Device::Reference(host) => {
-                twin::run(op.as_ref(), x, shape, &device, host)
+                twin::run(op.as_ref(), x, shape, flops, host)
             }
             Device::Gpu(gpu) => {
                 let y = Tensor::empty(shape, op.dtype(&device), &device);
-                op.launch(x, &y).iter().for_each(|launch| gpu.launch(launch));
+                let mut launches = op.launch(x, &y);
+                // The first dispatch is the work; others put its parts together.
+                if let Some(first) = launches.first_mut() {
+                    first.flops = flops;
+                }
+                launches.iter().for_each(|launch| gpu.launch(launch));
                 y
             }
         }

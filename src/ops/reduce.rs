@@ -142,6 +142,10 @@ impl Op for Reduce {
         if self.kind == Kind::Argmax { Dtype::I32 } else { device.float() }
     }
 
+    fn flops(&self, x: &[&Shape], _y: &Shape) -> usize {
+        x[0].numel()
+    }
+
     fn rows(&self, y: &Shape) -> usize {
         y.numel()
     }
@@ -315,7 +319,6 @@ impl Reduce {
             .bind("x", x)
             .bind("y", y)
             .elements(y.numel() * lanes, Plan::WORKGROUP)
-            .flops(x.numel())
     }
 
     fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {

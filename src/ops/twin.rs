@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::Op;
-use crate::device::{Device, Host, HostData};
+use crate::device::profile::Work;
+use crate::device::{Host, HostData};
 use crate::tensor::{Buffer, Shape, Storage, Tensor};
 
 /// f32 or f64: a twin is written once for both.
@@ -123,16 +124,18 @@ pub(super) fn run(
     op: &dyn Op,
     x: &[&Tensor],
     shape: Shape,
-    device: &Device,
+    flops: u64,
     host: &Arc<Host>,
 ) -> Tensor {
+    let device = x[0].device();
     let read: u64 = x.iter().map(|x| x.numel() as u64 * x.dtype().bytes()).sum();
     let x: Vec<Slice> = x.iter().map(|x| slice(x)).collect();
     let dtype = op.dtype(device);
     let mut buffer = host.alloc(dtype, shape.numel());
     let rows = op.rows(&shape).max(1);
     let bytes = read + shape.numel() as u64 * dtype.bytes();
-    host.dispatch(op.name(), &shape, bytes, || match &mut buffer.data {
+    let work = Work { bytes, flops };
+    host.dispatch(op.name(), &shape, work, || match &mut buffer.data {
         HostData::F32(y) => {
             if !op.native(&x, y) {
                 split(y, rows, |y, rows| op.twin(&x, SliceMut::F32(y), rows));

@@ -41,6 +41,10 @@ impl Op for Conv2d {
         y
     }
 
+    fn flops(&self, x: &[&Shape], y: &Shape) -> usize {
+        2 * y.numel() * x[1].numel() / x[1][0]
+    }
+
     fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
         twin!(y, |y| self.lines(x[0], x[1], y, rows));
     }

@@ -45,6 +45,10 @@ impl Op for Conv2dWeightGrad {
         w
     }
 
+    fn flops(&self, x: &[&Shape], y: &Shape) -> usize {
+        2 * x[1].numel() * y.numel() / y[0]
+    }
+
     fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
         twin!(y, |y| self.lines(x[0], x[1], y, rows));
     }

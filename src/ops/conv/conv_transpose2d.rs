@@ -52,6 +52,10 @@ impl Op for ConvTranspose2d {
         y
     }
 
+    fn flops(&self, x: &[&Shape], _y: &Shape) -> usize {
+        2 * x[0].numel() * x[1].numel() / x[1][0]
+    }
+
     fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
         twin!(y, |y| self.lines(x[0], x[1], y, rows));
     }

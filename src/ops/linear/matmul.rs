@@ -145,6 +145,10 @@ impl Op for Matmul {
         [a[0].max(b[0]), m, n].into()
     }
 
+    fn flops(&self, x: &[&Shape], y: &Shape) -> usize {
+        2 * y.numel() * self.sizes(x[0], x[1])[1]
+    }
+
     fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
         twin!(y, |y| self.lines(x[0], x[1], y, rows));
     }
@@ -186,7 +190,7 @@ impl Op for Matmul {
             .param("b_batch", sb[0])
             .param("b_row", sb[1])
             .param("b_col", sb[2]);
-        vec![launch.elements(tiles, 64).flops(2 * k * y.numel())]
+        vec![launch.elements(tiles, 64)]
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

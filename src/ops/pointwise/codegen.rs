@@ -54,11 +54,7 @@ pub(super) fn launch(program: &Program, layout: &Layout, x: &[&Tensor], y: &Tens
     for (k, x) in x.iter().enumerate() {
         launch = launch.bind(format!("x{k}"), x);
     }
-    launch
-        .bind("y", y)
-        .param("items", items)
-        .elements(items, WORKGROUP)
-        .flops(y.numel() * program.steps.len())
+    launch.bind("y", y).param("items", items).elements(items, WORKGROUP)
 }
 
 /// Entry `axis` of a list that is aligned with the innermost of [`RANK`] axes.

@@ -88,6 +88,10 @@ impl Op for Pointwise {
         broadcast(x)
     }
 
+    fn flops(&self, _x: &[&Shape], y: &Shape) -> usize {
+        y.numel() * self.program.steps.len()
+    }
+
     fn rows(&self, y: &Shape) -> usize {
         y.numel()
     }

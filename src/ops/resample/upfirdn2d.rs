@@ -207,6 +207,12 @@ impl Op for Resample {
         true
     }
 
+    fn flops(&self, x: &[&Shape], y: &Shape) -> usize {
+        let [vertical, horizontal] = self.axes(x[0], x[1]);
+        let taps = (vertical.taps * horizontal.taps).div_ceil(vertical.up * horizontal.up);
+        2 * y.numel() * taps
+    }
+
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let [vertical, horizontal] = self.axes(x[0].shape(), x[1].shape());
         let mut launch = Launch::new(kernel!("resample/upfirdn2d"))
@@ -224,10 +230,8 @@ impl Op for Resample {
                 .param(format!("in_{name}"), axis.size_in)
                 .param(format!("out_{name}"), axis.size_out);
         }
-        let area = vertical.up * horizontal.up;
-        let cost = 2 * y.numel() * (vertical.taps * horizontal.taps).div_ceil(area);
         let tiles = (y.size(0) * y.size(1)).div_ceil(4) * vertical.size_out * horizontal.size_out;
-        vec![launch.elements(tiles, 64).flops(cost)]
+        vec![launch.elements(tiles, 64)]
     }
 
     /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
