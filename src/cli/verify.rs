@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::DeviceArgs;
-use crate::verify;
+use crate::{Device, verify};
 
 /// Runs golden cases and compares every number
 #[derive(clap::Args, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let device = args.device.open()?;
+    let mut device = args.device.open()?;
     let cases = verify::cases(&args.dir, args.filter.as_deref())?;
     // A case that panics is reported as a failure of that case.
     std::panic::set_hook(Box::new(|_| ()));
@@ -30,6 +30,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if let Err(failure) = verify::check(path, &device) {
             failed += 1;
             writeln!(out, "{failure}")?;
+            // A fault of the device stays with it; the next case gets a new one.
+            if device.sync().is_err() {
+                device = Device::select(&args.device.device)?.0;
+            }
         }
     }
     writeln!(out, "{} passed, {failed} failed", cases.len() - failed)?;

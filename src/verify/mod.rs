@@ -47,7 +47,9 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FAIL {}: {}", self.case, self.reasons.join("; "))
+        // A compiler's message has many lines; a failure has one.
+        let reasons = self.reasons.join("; ").split_whitespace().collect::<Vec<_>>().join(" ");
+        write!(f, "FAIL {}: {reasons}", self.case)
     }
 }
 
