@@ -248,3 +248,18 @@ fn results_do_not_depend_on_the_number_of_threads() {
         assert!(run(1, &case) == run(3, &case), "{}: bits differ", case.name);
     }
 }
+
+#[test]
+fn a_transposed_convolution_may_be_padded_by_whole_strides() {
+    // Along one axis: y[o stride + k dilation - padding] += x[o] w[k].
+    let conv = Conv2d { dilation: [2, 1], padding: [1, 0], ..Conv2d::default() };
+    let (x, w, mut want) = ([1.0, 2.0, 3.0], [5.0, 7.0], [0.0; 4]);
+    for (o, k) in [(1, 0), (2, 0), (0, 1), (1, 1), (2, 1)] {
+        want[o + 2 * k - 1] += x[o] * w[k];
+    }
+    let device = Device::reference();
+    let x = Tensor::from_slice(&x, [1, 1, 3, 1], &device);
+    let w = Tensor::from_slice(&w, [1, 1, 2, 1], &device);
+    let y = x.conv_transpose2d(&w, &conv, [1, 0]);
+    assert_eq!(y.to_vec().expect("read"), want);
+}

@@ -17,7 +17,7 @@ impl Tensor {
     /// `output_padding` adds rows and columns behind. PyTorch: `F.conv_transpose2d`.
     ///
     /// # Panics
-    /// When the shapes do not fit, or an output padding is not below its stride.
+    /// When the shapes do not fit.
     #[track_caller]
     pub fn conv_transpose2d(&self, w: &Self, conv: &Conv2d, output_padding: [usize; 2]) -> Self {
         let (x, weight) = (self.shape(), w.shape());
@@ -25,6 +25,12 @@ impl Tensor {
             x.len() == 4 && weight.len() == 4,
             "conv_transpose2d: ranks other than 4 (x {x:?}, weight {weight:?})"
         );
+        if (0..2).any(|a| output_padding[a] >= conv.stride[a]) {
+            // Zeros behind x add whole strides to the output.
+            let more = |a: usize| (0, (output_padding[a] / conv.stride[a]) as isize);
+            let rest = [0, 1].map(|a| output_padding[a] % conv.stride[a]);
+            return self.pad(&[(0, 0), (0, 0), more(0), more(1)]).conv_transpose2d(w, conv, rest);
+        }
         let size = |a: usize| {
             let reach = conv.dilation[a] * (weight[2 + a] - 1) + 1 + output_padding[a];
             ((x[2 + a] - 1) * conv.stride[a] + reach).saturating_sub(2 * conv.padding[a])
