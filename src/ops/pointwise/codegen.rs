@@ -5,7 +5,9 @@
 //! may be padding, which every buffer has). *Strided*: an invocation computes four neighbours of
 //! one row; divisions find the row's place in each input once, and missing axes cost nothing.
 
+use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::expr::{Binary, Unary};
 use super::layout::Layout;
@@ -19,7 +21,7 @@ const RANK: usize = 6;
 const LANES: usize = 4;
 const WORKGROUP: usize = 64;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     Flat,
     Strided,
@@ -62,8 +64,19 @@ fn padded(list: &[usize], axis: usize, fill: usize) -> usize {
     (axis + list.len()).checked_sub(RANK).map_or(fill, |k| list[k])
 }
 
-/// The kernel of one form, named by its text.
+/// What a text depends on.
+type Key = (Vec<Step>, usize, Form);
+
+/// The kernel of one form, printed once.
 pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
+    static PRINTED: LazyLock<Mutex<HashMap<Key, Kernel>>> = LazyLock::new(Mutex::default);
+    let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (program.steps.clone(), inputs, form);
+    printed.entry(key).or_insert_with(|| print(program, inputs, form)).clone()
+}
+
+/// Named by its text.
+fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     let source = text(program, inputs, form).expect("writing to a string");
     let form = if form == Form::Flat { "flat" } else { "strided" };
     Kernel {
