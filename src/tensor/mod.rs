@@ -14,7 +14,6 @@ use std::sync::Arc;
 pub use read::Pending;
 pub use shape::Shape;
 
-use crate::Result;
 use crate::autograd::Node;
 use crate::device::{Device, Dtype, GpuBuffer, HostBuffer, HostData};
 
@@ -187,17 +186,6 @@ impl Tensor {
     pub fn is_same(&self, other: &Self) -> bool {
         let node = |t: &Self| t.node.as_ref().map(Arc::as_ptr);
         Arc::ptr_eq(&self.value, &other.value) && node(self) == node(other)
-    }
-
-    /// A copy on another device, off the tape.
-    ///
-    /// # Errors
-    /// As [`Tensor::to_vec`].
-    pub fn to_device(&self, device: &Device) -> Result<Self> {
-        if self.dtype() == Dtype::I32 {
-            return Ok(Self::from_indices(&self.to_indices()?, self.shape(), device));
-        }
-        Ok(Self::from_slice(&self.to_vec()?, self.shape(), device))
     }
 
     /// Part of a slab: `shape.numel()` elements from `offset`, sharing the buffer, off the tape.

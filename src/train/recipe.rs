@@ -121,9 +121,4 @@ impl Recipe {
         let ratio = lazy.map_or(1.0, |s| s.every as f64 / (s.every + 1) as f64);
         Adam { lr: self.lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: self.adam_eps }
     }
-
-    /// Applies `f` to every phase.
-    pub fn for_each_phase(&mut self, f: impl FnMut(&mut Scheduled)) {
-        self.phases.iter_mut().for_each(f);
-    }
 }
