@@ -17,9 +17,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
-use crate::nn::conv::bias_act;
+use crate::nn::conv::{bias_act, resampled_conv2d};
 use crate::nn::{Builder, EqualLinear, Init, Param, Resample, blur_kernel, modulated_conv2d};
-use crate::ops::conv::Conv2d;
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
@@ -552,20 +551,7 @@ impl ConvLayer {
 
     /// The convolution alone, without the equalised scale.
     fn convolve(&self, x: &Tensor) -> Tensor {
-        let (weight, taps) = (self.weight.get(), self.kernel.size(0) as isize);
-        let k = weight.size(2);
-        if self.resample == Resample::Keep {
-            return x.conv2d(&weight, &Conv2d::padded(k / 2));
-        }
-        let p = (taps - 2) + (k as isize - 1);
-        let pad = ((p + 1).div_euclid(2), p.div_euclid(2));
-        if k == 1 {
-            // Halving before a 1x1 convolution gives the same as halving in it, with a quarter of
-            // the work.
-            let halved = x.upfirdn2d(&self.kernel, &Upfirdn2d::halved(pad));
-            return halved.conv2d(&weight, &Conv2d::padded(0));
-        }
-        x.upfirdn2d(&self.kernel, &Upfirdn2d::blur(pad)).conv2d(&weight, &Conv2d::strided(2))
+        resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel)
     }
 
     fn scale(&self) -> f64 {
