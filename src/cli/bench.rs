@@ -11,12 +11,13 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::DeviceArgs;
-use crate::device::Counters;
+use crate::device::{Counters, Device};
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
+use crate::tensor::Tensor;
 use crate::train::options::check_res;
 use crate::train::step::run_phase;
-use crate::train::{Phase, Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
+use crate::train::{Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
 
 /// Measures speed
 #[derive(clap::Args, Debug)]
@@ -105,8 +106,9 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         device.profile().switch(true);
     }
     for &scheduled in &recipe.phases {
-        parts.push(measure(&mut state, &recipe, scheduled, &real, args.rounds)?);
+        parts.push(phase(&mut state, &recipe, scheduled, &real, args.rounds)?);
     }
+    parts.push(draws(&config, &recipe, &real, args.rounds)?);
     let per_step =
         |f: fn(&Measured) -> f64| parts.iter().map(|p| f(p) / p.every as f64).sum::<f64>();
     let seconds = per_step(|p| p.seconds);
@@ -146,25 +148,20 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One round to warm up, then the median of the others.
-fn measure(
+/// One phase, on inputs that are there already.
+fn phase(
     state: &mut State,
     recipe: &Recipe,
     scheduled: Scheduled,
-    real: &crate::Tensor,
+    real: &Tensor,
     rounds: usize,
 ) -> anyhow::Result<Measured> {
-    let device = real.device().clone();
-    let mut seconds = Vec::new();
-    let mut cost = Counters::default();
-    for round in 0..=rounds {
-        device.sync()?;
-        let before = device.counters();
-        let start = Instant::now();
-        // Path inputs exist at steps that are multiples of 4; two latents in most of them.
-        let step = 16 * round as u64;
-        let config = state.g.model.config().clone();
+    let (device, config) = (real.device().clone(), state.g.model.config().clone());
+    measure(scheduled.phase.name(), scheduled.every, &device, rounds, |round| {
+        // Every phase fires at these steps, so that all inputs are drawn.
+        let step = 16 * round;
         let inputs = StepInputs::draw(&config, recipe, 0, step, real.clone());
+        let start = Start::new(&device)?;
         let mut out = StepOutputs::default();
         run_phase(state, &inputs, recipe, scheduled, &mut out);
         if out.flags.is_empty() {
@@ -172,13 +169,56 @@ fn measure(
         } else {
             Report::new(step, &out).wait(state)?;
         }
-        seconds.push(start.elapsed().as_secs_f64());
-        cost = device.counters().since(&before);
+        Ok(start)
+    })
+}
+
+/// The random inputs of four steps, one of which has those of the path-length phase.
+fn draws(
+    config: &Config,
+    recipe: &Recipe,
+    real: &Tensor,
+    rounds: usize,
+) -> anyhow::Result<Measured> {
+    measure("draws", 4, real.device(), rounds, |round| {
+        let start = Start::new(real.device())?;
+        for step in 4 * round..4 * round + 4 {
+            StepInputs::draw(config, recipe, 0, step, real.clone());
+        }
+        real.device().sync()?;
+        Ok(start)
+    })
+}
+
+/// When work began, on an idle device, and what the device had done before.
+struct Start {
+    at: Instant,
+    counters: Counters,
+}
+
+impl Start {
+    fn new(device: &Device) -> anyhow::Result<Self> {
+        device.sync()?;
+        Ok(Self { at: Instant::now(), counters: device.counters() })
     }
-    let mut measured = seconds[1..].to_vec();
+}
+
+/// One round to warm up, then the median of the others; `work` says when it began.
+fn measure(
+    name: &'static str,
+    every: u64,
+    device: &Device,
+    rounds: usize,
+    mut work: impl FnMut(u64) -> anyhow::Result<Start>,
+) -> anyhow::Result<Measured> {
+    let mut seconds = Vec::new();
+    let mut cost = Counters::default();
+    for round in 0..=rounds as u64 {
+        let start = work(round)?;
+        seconds.push(start.at.elapsed().as_secs_f64());
+        cost = device.counters().since(&start.counters);
+    }
+    let mut measured = seconds.split_off(1);
     measured.sort_by(f64::total_cmp);
-    let name = scheduled.phase.name();
-    let seconds = measured[measured.len() / 2];
-    let every = if matches!(scheduled.phase, Phase::Ema { .. }) { 1 } else { scheduled.every };
-    Ok(Measured { name, every, seconds, cost })
+    Ok(Measured { name, every, seconds: measured[measured.len() / 2], cost })
 }

@@ -3,7 +3,7 @@
 use super::Rgb;
 use crate::Result;
 use crate::device::Device;
-use crate::models::sarigan::Generator;
+use crate::models::sarigan::{Generator, Grouping};
 use crate::ops::random::{Draw, Stream, normals};
 use crate::tensor::Tensor;
 
@@ -26,7 +26,7 @@ pub struct Sampler<'a> {
     g: &'a Generator,
     mean: &'a Tensor,
     device: Device,
-    groups: Vec<crate::models::sarigan::Grouping>,
+    groups: Vec<Grouping>,
 }
 
 impl<'a> Sampler<'a> {
