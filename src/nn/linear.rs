@@ -15,27 +15,27 @@ pub struct EqualLinear {
 }
 
 impl EqualLinear {
-    /// Parameters `weight` and `bias`; the bias starts at `bias`.
-    pub fn new(b: &mut Builder, inputs: usize, outputs: usize, bias: f64) -> Self {
+    /// Parameters `weight` and `bias`; the bias starts as `bias` says.
+    pub fn new(b: &mut Builder, inputs: usize, outputs: usize, bias: Init) -> Self {
         Self::with(b, inputs, outputs, bias, 1.0, false)
     }
 
     /// The same with an activation and a learning-rate multiplier.
     pub fn activated(b: &mut Builder, inputs: usize, outputs: usize, lr_mul: f64) -> Self {
-        Self::with(b, inputs, outputs, 0.0, lr_mul, true)
+        Self::with(b, inputs, outputs, Init::Constant(0.0), lr_mul, true)
     }
 
     fn with(
         b: &mut Builder,
         inputs: usize,
         outputs: usize,
-        bias: f64,
+        bias: Init,
         lr_mul: f64,
         activate: bool,
     ) -> Self {
         Self {
             weight: b.param("weight", [outputs, inputs], Init::Normal(1.0 / lr_mul)),
-            bias: b.param("bias", [outputs], Init::Constant(bias)),
+            bias: b.param("bias", [outputs], bias),
             lr_mul,
             activate,
         }

@@ -6,7 +6,7 @@ pub mod linear;
 pub mod module;
 pub mod optim;
 
-pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d};
+pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d, resampled_conv2d};
 pub use linear::EqualLinear;
 pub use module::{Builder, Init, Network, Param, Parameters, Values};
 pub use optim::{Adam, Moments, ema_update};

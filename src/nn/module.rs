@@ -28,6 +28,8 @@ pub enum Init {
     Normal(f64),
     /// The same number everywhere.
     Constant(f64),
+    /// One number in the first half, another one in the second.
+    Halves(f64, f64),
 }
 
 /// A layer's handle on one of its parameters or buffers.
@@ -55,6 +57,16 @@ impl Param {
     /// Sizes of the axes.
     pub fn shape(&self) -> &Shape {
         &self.0.shape
+    }
+
+    /// New values for a buffer, as if they had been loaded. Parameters get theirs from the slab.
+    ///
+    /// # Panics
+    /// When the shapes differ.
+    #[track_caller]
+    pub fn assign(&self, value: &Tensor) {
+        assert_eq!(value.shape(), self.shape(), "assign: values for {}", self.0.key);
+        self.set(value.detach());
     }
 
     fn set(&self, value: Tensor) {
@@ -143,11 +155,14 @@ impl Param {
 
     fn draw(&self, seed: u64, stream: Stream, number: usize) -> Vec<f32> {
         let draw = Draw { seed, stream: stream.of(0), step: number as u64 };
+        let n = self.shape().numel();
         let value = |k: usize| match self.0.init {
             Init::Normal(deviation) => (deviation * draw.normal(k)) as f32,
             Init::Constant(value) => value as f32,
+            Init::Halves(first, _) if k < n / 2 => first as f32,
+            Init::Halves(_, second) => second as f32,
         };
-        (0..self.shape().numel()).map(value).collect()
+        (0..n).map(value).collect()
     }
 }
 

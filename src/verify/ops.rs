@@ -3,7 +3,7 @@
 use super::Row;
 use super::case::{Context, Outputs};
 use crate::Result;
-use crate::models::sarigan::Grouping;
+use crate::models::sarigan::{Grouping, Normalization, PlaneMoments, Rule, membership, similarity};
 use crate::nn::conv::bias_act;
 use crate::nn::{Adam, Moments, Resample, blur_kernel, ema_update, modulated_conv2d};
 use crate::ops::conv::Conv2d;
@@ -92,6 +92,18 @@ pub(super) static ROWS: &[Row] = &[
         let kernels = w.reshape([w.size(0), w.numel() / w.size(0)]);
         let kernels = kernels.normalize(1, c.f64("eps")?);
         Ok(Outputs::default().out("S", kernels.matmul_t(&kernels, false, true)))
+    }),
+    row("group_adain", |c| group_norms(c, true, false)),
+    row("ada_gn", |c| group_norms(c, false, true)),
+    row("group_adain_ada_gn", |c| group_norms(c, true, true)),
+    row("fused_group_weight", fused_group_weight),
+    row("grouping_loss_paper", |c| {
+        let (w, logits) = (c.x("w")?, c.x("logits")?.transpose(0, 1));
+        let co = similarity(&w.reshape([&[1], w.shape().as_ref()].concat()));
+        let r = Tensor::full(c.f64("r")? as f32, [1], &c.device);
+        let grouping = Grouping::new(Rule::Paper, &logits, &r, &c.x("t")?.log(), &co);
+        let out = Outputs::default().out("loss", grouping.loss1());
+        Ok(out.out("target", grouping.target))
     }),
     row("grouping_loss_code", grouping_loss_code),
     row("group_style_code", group_style_code),
@@ -206,11 +218,45 @@ fn layer_norm(c: &Context) -> Result<Outputs> {
     Outputs::y(x.standardize(&axes, c.f64("eps")?) * c.x("weight")? + c.x("bias")?)
 }
 
+/// Equations 3 and 4, alone or one after the other.
+fn group_norms(c: &Context, inside: bool, among: bool) -> Result<Outputs> {
+    let (x, eps) = (c.x("x")?, c.f64("eps")?);
+    let mut moments = PlaneMoments::of(&x);
+    let adain = match inside {
+        true => Some(Normalization::group_adain(&moments, &c.x("z_s")?, &c.x("z_b")?, eps)),
+        false => None,
+    };
+    if let Some(adain) = &adain {
+        moments = adain.moments(&moments);
+    }
+    if !among {
+        return Outputs::y(adain.expect("one of both").apply(&x));
+    }
+    let assigned = membership(&c.x("logits")?.transpose(0, 1));
+    let (h_s, h_b) = (c.x("h_s")?, c.x("h_b")?);
+    let gn = Normalization::ada_gn(&moments, &assigned, &h_s, &h_b, eps);
+    Outputs::y(adain.map_or(gn.clone(), |adain| adain.then(&gn)).apply(&x))
+}
+
+/// Equations 5 and 6, with the weights of each sample written out.
+fn fused_group_weight(c: &Context) -> Result<Outputs> {
+    let (z, weight) = (c.x("z")?, c.x("weight")?);
+    let unused = Tensor::scalar(0.0, &c.device);
+    let assigned = membership(&c.x("logits")?.transpose(0, 1));
+    let grouping = Grouping { probs: unused.clone(), target: unused, assigned, rule: Rule::Paper };
+    let f = grouping.style(&z, &c.x("h")?, 1e-12);
+    let scaled = weight * f.reshape([z.size(0), 1, z.size(1), 1, 1]);
+    let eps = c.f64("eps")?;
+    let power = scaled.square().sum(&[2, 3, 4], true).map(|p| (p + eps).rsqrt());
+    Ok(Outputs::default().out("f", f).out("w_demod", scaled * power))
+}
+
 fn grouping_loss_code(c: &Context) -> Result<Outputs> {
     let co = c.x("co")?;
     let channels = co.size(-1);
     let co = co.reshape([channels, channels]);
-    let grouping = Grouping::new(&c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co);
+    let grouping =
+        Grouping::new(Rule::Official, &c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co);
     Ok(Outputs::default()
         .out("loss1", grouping.loss1())
         .out("loss2", grouping.loss2())
@@ -221,12 +267,13 @@ fn grouping_loss_code(c: &Context) -> Result<Outputs> {
 
 fn group_style_code(c: &Context) -> Result<Outputs> {
     let unused = Tensor::scalar(0.0, &c.device);
+    let rule = Rule::Official;
     let grouped = match c.optional("grouped")? {
-        Some(grouped) => Grouping { probs: unused.clone(), target: unused, assigned: grouped },
+        Some(assigned) => Grouping { probs: unused.clone(), target: unused, assigned, rule },
         None => {
             let co = c.x("co")?;
             let co = co.reshape([co.size(-1), co.size(-1)]);
-            Grouping::new(&c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co)
+            Grouping::new(rule, &c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co)
         }
     };
     let f = grouped.style(&c.x("intra")?, &c.x("inter")?, c.f64("eps")?);

@@ -153,7 +153,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
     let layer = built.model;
     let co = c.x("co")?;
     let grouping = layer.grouping(&co.reshape([co.size(1), co.size(2)]));
-    let y = layer.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?, &grouping);
+    let y = layer.forward(&c.x("x")?, &layer.codes(&c.x("style")?), &c.x("noise")?, &grouping);
     Ok(Outputs::default()
         .out("y", y)
         .out("co", batched(&layer.similarity()))
@@ -197,7 +197,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     };
     let groups = g.groupings();
     let mut out = Outputs::default();
-    let image = g.synthesis_with(&styles, &planes, &groups, |name, y| {
+    let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
         out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
     });
     let (loss1, loss2) = grouping_losses(&groups);

@@ -1,0 +1,444 @@
+//! Latent to picture: StyleGAN2's skip generator with grouped layers.
+
+use super::{Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, threshold};
+use crate::device::Device;
+use crate::nn::{
+    Builder, EqualLinear, Init, Modulated, Param, Resample, blur_kernel, modulated_conv2d,
+    resampled_conv2d,
+};
+use crate::ops::pointwise::{Expr, pointwise};
+use crate::ops::resample::upfirdn2d::Upfirdn2d;
+use crate::tensor::Tensor;
+
+/// Added to squares and variances before a root is taken.
+const EPS: f64 = 1e-8;
+
+/// Both halves of a style `[B, 2 S]`.
+#[derive(Clone)]
+struct Style {
+    inter: Tensor,
+    intra: Tensor,
+}
+
+impl Style {
+    fn split(w: &Tensor) -> Self {
+        let [inter, intra] = w.chunk(1);
+        Self { inter, intra }
+    }
+
+    /// One per layer, split once for neighbours that share a style.
+    fn split_all(latents: &[Tensor]) -> Vec<Self> {
+        let mut styles: Vec<Self> = Vec::new();
+        for (k, w) in latents.iter().enumerate() {
+            let shared = k > 0 && w.is_same(&latents[k - 1]);
+            styles.push(if shared { styles[k - 1].clone() } else { Self::split(w) });
+        }
+        styles
+    }
+}
+
+/// What a grouped layer makes of a style. The feature form has scales, then as many shifts.
+#[derive(Clone, Debug)]
+pub struct Codes {
+    /// Of groups, `[B, g]` or `[B, 2 g]`.
+    pub inter: Tensor,
+    /// Of the input channels, `[B, I]` or `[B, 2 I]`.
+    pub intra: Tensor,
+}
+
+/// What every styled layer has.
+struct StyledConv {
+    weight: Param, // [1, O, I, 3, 3]
+    modulation: EqualLinear,
+    noise: Param, // [1]
+    bias: Param,  // [O]
+    resample: Resample,
+    kernel: Tensor,
+}
+
+impl StyledConv {
+    /// Registers the keys in their published order; `grouping` stands between weight and style.
+    fn new<T>(
+        b: &mut Builder,
+        (inputs, outputs, form): (usize, usize, Form),
+        config: &Config,
+        (resample, device): (Resample, &Device),
+        grouping: impl FnOnce(&mut Builder) -> T,
+    ) -> (Self, T) {
+        let (weight, grouping, modulation) = b.at("conv", |b| {
+            let weight = b.param("weight", [1, outputs, inputs, 3, 3], Init::Normal(1.0));
+            let grouping = grouping(b);
+            let modulation = b.at("modulation", |b| code(b, config.style_dim, inputs, form));
+            (weight, grouping, modulation)
+        });
+        let noise = b.at("noise", |b| b.param("weight", [1], Init::Constant(0.0)));
+        let bias = b.at("activate", |b| b.param("bias", [outputs], Init::Constant(0.0)));
+        let kernel = blur_kernel(&config.blur_kernel, 4.0, device);
+        (Self { weight, modulation, noise, bias, resample, kernel }, grouping)
+    }
+
+    fn weight(&self) -> Tensor {
+        let weight = self.weight.get();
+        weight.reshape(&weight.shape()[1..])
+    }
+
+    /// Equation 6: the style scales the weights.
+    fn modulated(&self, x: &Tensor, scale: &Tensor) -> Modulated {
+        modulated_conv2d(x, &self.weight(), scale, Some(EPS), self.resample, &self.kernel)
+    }
+
+    /// The features were scaled: weights are only equalised, which the normalisation carries.
+    fn normalized(&self, x: &Tensor, normalization: &Normalization) -> Modulated {
+        let weight = self.weight();
+        let fan_in = weight.numel() / weight.size(0);
+        let x = normalization.times(1.0 / (fan_in as f64).sqrt()).apply(x);
+        let y = resampled_conv2d(&x, &weight, self.resample, &self.kernel);
+        Modulated { y, demodulation: None }
+    }
+
+    fn activate(&self, y: &Modulated, noise: &Tensor) -> Tensor {
+        y.noise_bias_act(noise, &self.noise.get(), &self.bias.get())
+    }
+}
+
+/// Half a style to `n` scales, which start at 1, and in the feature form `n` shifts, from 0.
+fn code(b: &mut Builder, style_dim: usize, n: usize, form: Form) -> EqualLinear {
+    match form {
+        Form::Weight => EqualLinear::new(b, style_dim, n, Init::Constant(1.0)),
+        Form::Feature => EqualLinear::new(b, style_dim, 2 * n, Init::Halves(1.0, 0.0)),
+    }
+}
+
+/// A styled convolution whose input channels are modulated by group.
+pub struct GroupStyledConv {
+    conv: StyledConv,
+    cluster: Param, // [g, I]
+    gate: Param,    // [1]
+    tmpr: Param,    // [1]
+    bases: EqualLinear,
+    rule: Rule,
+    form: Form,
+}
+
+impl GroupStyledConv {
+    /// Layer k of `convs`: an even one doubles the resolution.
+    pub fn new(b: &mut Builder, k: usize, config: &Config, device: &Device) -> Self {
+        let at = |size: usize| config.channels[&size];
+        let (size, rule, form) = (config.layer_size(k), config.rule, config.form);
+        let (inputs, resample) = match k % 2 {
+            0 => (at(size / 2), Resample::Up),
+            _ => (at(size), Resample::Keep),
+        };
+        let groups = config.layer_groups(k);
+        let sizes = (inputs, at(size), form);
+        let (conv, (cluster, gate, tmpr, bases)) =
+            StyledConv::new(b, sizes, config, (resample, device), |b| {
+                let cluster = b.param("cluster", [groups, inputs], Init::Normal(1.0));
+                // The paper's threshold is not learned: it is stored.
+                let (gate, tmpr) = match rule {
+                    Rule::Official => (
+                        b.param("gate", [1], Init::Constant(-1.0)),
+                        b.param("tmpr", [1], Init::Constant(-2.0)),
+                    ),
+                    Rule::Paper => (
+                        b.buffer("gate", [1], Init::Constant(0.0)),
+                        b.param("tmpr", [1], Init::Constant(0.0)),
+                    ),
+                };
+                let bases = b.at("modulation_bases", |b| code(b, config.style_dim, groups, form));
+                (cluster, gate, tmpr, bases)
+            });
+        Self { conv, cluster, gate, tmpr, bases, rule, form }
+    }
+
+    /// The groups of the input channels, from the similarity of the kernels that make them.
+    pub fn grouping(&self, co: &Tensor) -> Grouping {
+        let (cluster, gate, tmpr) = (self.cluster.get(), self.gate.get(), self.tmpr.get());
+        Grouping::new(self.rule, &cluster, &gate, &tmpr, co)
+    }
+
+    /// Moves the paper's threshold to the quantile of the similarities as they are now.
+    fn refresh_threshold(&self, co: &Tensor) {
+        self.gate.assign(&threshold(co, self.cluster.shape()[0]));
+    }
+
+    /// Similarity of this layer's own kernels.
+    pub fn similarity(&self) -> Tensor {
+        similarity(&self.conv.weight.get())
+    }
+
+    /// The codes that this layer makes of a style w `[B, 2 S]`.
+    ///
+    /// # Panics
+    /// When the style has another width.
+    #[track_caller]
+    pub fn codes(&self, w: &Tensor) -> Codes {
+        self.codes_of(&Style::split(w))
+    }
+
+    fn codes_of(&self, style: &Style) -> Codes {
+        let intra = self.conv.modulation.forward(&style.intra);
+        Codes { inter: self.bases.forward(&style.inter), intra }
+    }
+
+    /// x `[B, I, H, W]`, noise `[B or 1, 1, H', W']` to `[B, O, H', W']`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, codes: &Codes, noise: &Tensor, groups: &Grouping) -> Tensor {
+        let y = match self.form {
+            Form::Weight => {
+                self.conv.modulated(x, &groups.style(&codes.intra, &codes.inter, 1e-12))
+            }
+            Form::Feature => {
+                let moments = PlaneMoments::of(x);
+                let ([z_s, z_b], [h_s, h_b]) = (codes.intra.chunk(1), codes.inter.chunk(1));
+                let inside = Normalization::group_adain(&moments, &z_s, &z_b, EPS);
+                let left = inside.moments(&moments);
+                let among = Normalization::ada_gn(&left, &groups.assigned, &h_s, &h_b, EPS);
+                self.conv.normalized(x, &inside.then(&among))
+            }
+        };
+        self.conv.activate(&y, noise)
+    }
+}
+
+/// The first layer: no groups.
+pub struct InitStyledConv(StyledConv);
+
+impl InitStyledConv {
+    /// The layer at 4x4.
+    pub fn new(b: &mut Builder, channels: usize, config: &Config, device: &Device) -> Self {
+        let (sizes, keep) = ((channels, channels, Form::Weight), (Resample::Keep, device));
+        Self(StyledConv::new(b, sizes, config, keep, |_| ()).0)
+    }
+
+    /// Similarity of this layer's kernels.
+    pub fn similarity(&self) -> Tensor {
+        similarity(&self.0.weight.get())
+    }
+
+    /// x `[B, I, H, W]`, w `[B, 2 S]`, noise `[B or 1, 1, H, W]` to `[B, O, H, W]`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, w: &Tensor, noise: &Tensor) -> Tensor {
+        self.styled(x, &Style::split(w).intra, noise)
+    }
+
+    fn styled(&self, x: &Tensor, intra: &Tensor, noise: &Tensor) -> Tensor {
+        self.0.activate(&self.0.modulated(x, &self.0.modulation.forward(intra)), noise)
+    }
+}
+
+/// 1x1 modulated convolution to RGB, plus bias, plus the smaller picture doubled.
+pub struct ToRgb {
+    bias: Param,   // [1, 3, 1, 1]
+    weight: Param, // [1, 3, I, 1, 1]
+    modulation: EqualLinear,
+    kernel: Tensor,
+}
+
+impl ToRgb {
+    /// On a layer of `inputs` channels.
+    pub fn new(b: &mut Builder, inputs: usize, config: &Config, device: &Device) -> Self {
+        let bias = b.param("bias", [1, 3, 1, 1], Init::Constant(0.0));
+        b.at("conv", |b| Self {
+            bias,
+            weight: b.param("weight", [1, 3, inputs, 1, 1], Init::Normal(1.0)),
+            modulation: b.at("modulation", |b| code(b, config.style_dim, inputs, Form::Weight)),
+            kernel: blur_kernel(&config.blur_kernel, 4.0, device),
+        })
+    }
+
+    /// x `[B, I, H, W]`, w `[B, 2 S]`, skip `[B, 3, H/2, W/2]` to `[B, 3, H, W]`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor, w: &Tensor, skip: Option<&Tensor>) -> Tensor {
+        self.styled(x, &Style::split(w).intra, skip)
+    }
+
+    fn styled(&self, x: &Tensor, intra: &Tensor, skip: Option<&Tensor>) -> Tensor {
+        let (weight, scale) = (self.weight.get(), self.modulation.forward(intra));
+        let weight = weight.reshape(&weight.shape()[1..]);
+        let rgb = modulated_conv2d(x, &weight, &scale, None, Resample::Keep, &self.kernel).y;
+        let Some(skip) = skip else { return rgb + self.bias.get() };
+        let taps = self.kernel.size(0) as isize;
+        let pad = ((taps - 1).div_euclid(2) + 1, (taps - 2).div_euclid(2));
+        let skip = skip.upfirdn2d(&self.kernel, &Upfirdn2d::doubled(pad));
+        let [a, b, c] = Expr::inputs();
+        pointwise(&[&rgb, &self.bias.get(), &skip], &(a + b + c))
+    }
+}
+
+/// Latent to style: pixel norm, then fully connected layers, the last of which doubles the width.
+pub struct Mapping {
+    style: Vec<EqualLinear>,
+    final_style: EqualLinear,
+}
+
+impl Mapping {
+    /// Registers `style.1` and on, and `final_style`.
+    pub fn new(config: &Config, b: &mut Builder) -> Self {
+        let s = config.style_dim;
+        let linear = |b: &mut Builder, name: &str, outputs| {
+            b.at(name, |b| EqualLinear::activated(b, s, outputs, config.lr_mlp))
+        };
+        let style = (1..config.n_mlp).map(|k| linear(b, &format!("style.{k}"), s)).collect();
+        Self { style, final_style: linear(b, "final_style", 2 * s) }
+    }
+
+    /// z `[B, S]` to the hidden style `[B, S]` and the final style w `[B, 2 S]`.
+    ///
+    /// # Panics
+    /// When z has another width.
+    #[track_caller]
+    pub fn forward(&self, z: &Tensor) -> (Tensor, Tensor) {
+        let style = self.style.iter().fold(z.pixel_norm(1, 1e-8), |x, layer| layer.forward(&x));
+        let w = self.final_style.forward(&style);
+        (style, w)
+    }
+}
+
+/// What all layers of a generator read for a batch of pictures.
+#[derive(Clone, Debug)]
+pub struct LayerCodes {
+    /// Second half of each layer's style, `[B, S]`: what the ungrouped layers are modulated with.
+    pub intra: Vec<Tensor>,
+    /// Codes of each layer of `convs`.
+    pub grouped: Vec<Codes>,
+}
+
+/// Latent to picture.
+pub struct Generator {
+    config: Config,
+    /// Latent to style.
+    pub mapping: Mapping,
+    input: Param, // [1, C, 4, 4]
+    conv1: InitStyledConv,
+    to_rgb1: ToRgb,
+    /// Two layers per resolution from 8 on, the first of which doubles it.
+    pub convs: Vec<GroupStyledConv>,
+    to_rgbs: Vec<ToRgb>,
+    noises: Vec<Param>,
+}
+
+impl Generator {
+    /// Registers the parameters under the published keys.
+    pub fn new(config: &Config, b: &mut Builder, device: &Device) -> Self {
+        let mapping = Mapping::new(config, b);
+        let first = config.channels[&4];
+        let input = b.at("input", |b| b.param("input", [1, first, 4, 4], Init::Normal(1.0)));
+        let conv1 = b.at("conv1", |b| InitStyledConv::new(b, first, config, device));
+        let to_rgb1 = b.at("to_rgb1", |b| ToRgb::new(b, first, config, device));
+        let (mut convs, mut to_rgbs) = (Vec::new(), Vec::new());
+        for (j, pair) in config.levels().windows(2).enumerate() {
+            for k in [2 * j, 2 * j + 1] {
+                convs.push(
+                    b.at(&format!("convs.{k}"), |b| GroupStyledConv::new(b, k, config, device)),
+                );
+            }
+            let channels = config.channels[&pair[1]];
+            to_rgbs
+                .push(b.at(&format!("to_rgbs.{j}"), |b| ToRgb::new(b, channels, config, device)));
+        }
+        let noise = |k| {
+            let r = config.noise_size(k);
+            b.buffer(&format!("noises.noise_{k}"), [1, 1, r, r], Init::Normal(1.0))
+        };
+        let noises = (0..config.n_noises()).map(noise).collect();
+        Self { config: config.clone(), mapping, input, conv1, to_rgb1, convs, to_rgbs, noises }
+    }
+
+    /// Sizes of the network.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The network's own noise planes, `[1, 1, r, r]` each.
+    pub fn noise_buffers(&self) -> Vec<Tensor> {
+        self.noises.iter().map(Param::get).collect()
+    }
+
+    /// mean + psi (w − mean): the truncation trick, toward the mean final style `[1, 2 S]`.
+    pub fn truncate(&self, w: &Tensor, mean: &Tensor, psi: f64) -> Tensor {
+        w.zip(mean, |w, mean| mean.clone() + psi * (w - mean))
+    }
+
+    /// The groups of every layer of `convs`; they depend on the weights alone.
+    pub fn groupings(&self) -> Vec<Grouping> {
+        self.each_similarity().map(|(layer, co)| layer.grouping(&co)).collect()
+    }
+
+    /// Moves the paper's thresholds to the quantiles of the similarities as they are now.
+    pub fn refresh_thresholds(&self) {
+        self.each_similarity().for_each(|(layer, co)| layer.refresh_threshold(&co));
+    }
+
+    /// Every grouped layer with the similarity of the kernels that make its input.
+    fn each_similarity(&self) -> impl Iterator<Item = (&GroupStyledConv, Tensor)> {
+        self.convs.iter().scan(self.conv1.similarity(), |co, layer| {
+            Some((layer, std::mem::replace(co, layer.similarity())))
+        })
+    }
+
+    /// What all layers make of one style each (`n_latents`, `[B, 2 S]`).
+    ///
+    /// # Panics
+    /// When there are not as many.
+    #[track_caller]
+    pub fn codes(&self, latents: &[Tensor]) -> LayerCodes {
+        assert_eq!(latents.len(), self.config.n_latents(), "codes: one style per layer");
+        let styles = Style::split_all(latents);
+        let grouped = self.convs.iter().zip(&styles[1..]).map(|(layer, s)| layer.codes_of(s));
+        let grouped = grouped.collect();
+        LayerCodes { intra: styles.into_iter().map(|s| s.intra).collect(), grouped }
+    }
+
+    /// One style per layer (`n_latents`, `[B, 2 S]` each) and one noise plane per layer
+    /// (`n_noises`, `[B or 1, 1, r, r]`) to a picture `[B, 3, size, size]`.
+    ///
+    /// # Panics
+    /// When there are not as many.
+    #[track_caller]
+    pub fn synthesis(&self, latents: &[Tensor], noise: &[Tensor], groups: &[Grouping]) -> Tensor {
+        self.synthesis_with(&self.codes(latents), noise, groups, |_, _| ())
+    }
+
+    /// [`Generator::synthesis`] from codes, showing each layer's output under the layer's key.
+    ///
+    /// # Panics
+    /// When there are not as many codes, noise planes or groupings as layers.
+    #[track_caller]
+    pub fn synthesis_with(
+        &self,
+        codes: &LayerCodes,
+        noise: &[Tensor],
+        groups: &[Grouping],
+        mut seen: impl FnMut(&str, &Tensor),
+    ) -> Tensor {
+        let expected = (self.convs.len(), self.config.n_noises(), self.convs.len());
+        let given = (codes.grouped.len(), noise.len(), groups.len());
+        assert_eq!(given, expected, "synthesis: codes, noise planes, groupings");
+        let input = self.input.get();
+        let batch = codes.intra[0].size(0);
+        let input = input.expand(input.shape().with(0, batch));
+        let mut x = self.conv1.styled(&input, &codes.intra[0], &noise[0]);
+        seen("conv1", &x);
+        let mut rgb = self.to_rgb1.styled(&x, &codes.intra[1], None);
+        seen("to_rgb1", &rgb);
+        for (j, to_rgb) in self.to_rgbs.iter().enumerate() {
+            for k in [2 * j, 2 * j + 1] {
+                x = self.convs[k].forward(&x, &codes.grouped[k], &noise[k + 1], &groups[k]);
+                seen(&format!("convs.{k}"), &x);
+            }
+            rgb = to_rgb.styled(&x, &codes.intra[2 * j + 3], Some(&rgb));
+            seen(&format!("to_rgbs.{j}"), &rgb);
+        }
+        rgb
+    }
+}

@@ -1,0 +1,112 @@
+//! Equations 1, 2 and 5: which channels belong together, and their codes as one scale each.
+
+use super::Rule;
+use crate::tensor::Tensor;
+
+/// Cosine similarity of the kernels of a layer, weight `[1, O, I, k, k]`, as `[O, O]`; no gradient.
+pub fn similarity(weight: &Tensor) -> Tensor {
+    let outputs = weight.size(1);
+    let kernels = weight.detach().reshape([outputs, weight.numel() / outputs]);
+    let kernels = kernels.normalize(1, 1e-12);
+    kernels.matmul_t(&kernels, false, true)
+}
+
+/// The paper's threshold r `[1]`: the (1 − 1/g) quantile of the similarities `co [C, C]`, so that
+/// each channel has C/g similar ones. By bisection: nothing is sorted or read back.
+pub fn threshold(co: &Tensor, groups: usize) -> Tensor {
+    const HALVINGS: i32 = 24;
+    let mut r = Tensor::full(-1.0, [1], co.device());
+    for k in 0..HALVINGS {
+        let step = 0.5f64.powi(k);
+        let above = co.zip(&r, |co, r| co.greater(r + step)).mean_all();
+        r = r.zip(&above, |r, above| r + step * above.greater(1.0 / groups as f64));
+    }
+    r
+}
+
+/// 1 in the group of each channel's largest logit, else 0, `[g, C]` as `cluster`; no gradient.
+pub fn membership(cluster: &Tensor) -> Tensor {
+    let groups = cluster.size(0);
+    let mut identity = vec![0.0; groups * groups];
+    identity.iter_mut().step_by(groups + 1).for_each(|x| *x = 1.0);
+    let identity = Tensor::from_slice(&identity, [groups, groups], cluster.device());
+    identity.index_select(1, &cluster.detach().argmax(0, false))
+}
+
+/// How the channels of one layer fall into groups.
+#[derive(Clone, Debug)]
+pub struct Grouping {
+    /// Soft membership `[g, C]`: softmax over the groups.
+    pub probs: Tensor,
+    /// Which pairs of channels belong together `[C, C]`; no gradient into the similarity.
+    pub target: Tensor,
+    /// Hard membership `[g, C]`; no gradient.
+    pub assigned: Tensor,
+    /// Whose definition it is.
+    pub rule: Rule,
+}
+
+impl Grouping {
+    /// From the group logits `cluster [g, C]`, the learned temperature `tmpr [1]`, the threshold
+    /// `gate [1]`, and the similarity `co [C, C]` of the kernels that made the channels.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn new(rule: Rule, cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
+        match rule {
+            Rule::Official => Self::official(cluster, gate, tmpr, co),
+            Rule::Paper => Self::paper(cluster, gate, tmpr, co),
+        }
+    }
+
+    /// Temperature 1 / (5 sigmoid(tmpr)), and a soft step of slope 50 at sigmoid(gate).
+    fn official(cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
+        let logits = cluster.zip(tmpr, |cluster, tmpr| 5.0 * tmpr.sigmoid() * cluster);
+        let probs = logits.softmax(0);
+        let target = co.zip(gate, |co, gate| (50.0 * (co - gate.sigmoid())).sigmoid());
+        // Two equal groups give a half, which rounds to 0: that channel belongs to no group. What
+        // is added makes an empty group's codes reach every channel.
+        let sharp = (probs.detach() * 500.0).softmax(0);
+        let assigned = sharp.map(|p| p.round() + 1e-6);
+        Self { probs, target, assigned, rule: Rule::Official }
+    }
+
+    /// Temperature exp(tmpr), which cannot cross zero, and a step at r = gate.
+    fn paper(cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
+        let probs = cluster.zip(tmpr, |cluster, tmpr| cluster * (-tmpr).exp()).softmax(0);
+        let target = co.zip(&gate.detach(), |co, r| co.greater(r));
+        Self { probs, target, assigned: membership(cluster), rule: Rule::Paper }
+    }
+
+    /// Equation 2: squared distance of the pairwise membership from the target, its sum in the
+    /// published code, its mean in the paper.
+    pub fn loss1(&self) -> Tensor {
+        let together = self.probs.matmul_t(&self.probs, true, false);
+        let distance = together.zip(&self.target.detach(), |p, s| (p - s).square());
+        match self.rule {
+            Rule::Official => distance.sum_all(),
+            Rule::Paper => distance.mean_all(),
+        }
+    }
+
+    /// Pulls the published code's threshold to where each channel has C/g similar ones.
+    pub fn loss2(&self) -> Tensor {
+        let (groups, channels) = (self.probs.size(0), self.probs.size(1));
+        let wanted = (channels * channels) as f64 / groups as f64;
+        self.target.sum_all().map(|sum| (wanted - sum).square())
+    }
+
+    /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes
+    /// `[B, g]`: sum over groups i of h_i · u_i / max(‖u_i‖, eps) with u_i the codes of its channels.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn style(&self, intra: &Tensor, inter: &Tensor, eps: f64) -> Tensor {
+        // ‖u_i‖² for all groups is one product, and so is the sum over groups: no [B, g, C] tensor.
+        let power = intra.square().matmul_t(&self.assigned.square(), false, true);
+        let weight = inter.zip(&power, |h, p| h * p.max(eps * eps).rsqrt());
+        intra * weight.matmul(&self.assigned)
+    }
+}
