@@ -1,5 +1,6 @@
 //! `semgan train`: from a folder of pictures to a network.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use super::DeviceArgs;
 use super::bench::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
-use crate::models::sarigan::{Discriminator, Generator};
+use crate::models::sarigan::{Config, Discriminator, Form, Generator, Rule};
 use crate::nn::Network;
 use crate::train::options::check_res;
 use crate::train::{Options, Outcome, Phase, Recipe, Run, Watch, folder};
@@ -55,12 +56,30 @@ pub(super) struct Args {
     #[arg(long, value_enum, help_heading = "Model")]
     preset: Option<Preset>,
 
-    /// Losses and schedule [default: official]
+    /// Where grouped layers apply their codes [default: weight]
+    #[arg(long, value_enum, help_heading = "Model")]
+    form: Option<FormName>,
+    /// Channel groups of every grouped layer, or by resolution, like 16,32:8 (16 everywhere, 8 at
+    /// 32x32) [default: 16]
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    groups: Option<String>,
+    /// Pictures that share a minibatch deviation [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Model")]
+    mbstd_group: Option<usize>,
+
+    /// Losses and schedule, and how channels fall into groups [default: official]
     #[arg(long, value_enum, help_heading = "Training")]
     recipe: Option<RecipeName>,
+    /// Weight of the style estimate; 0 trains without it [default: 20 official, 10 paper]
+    #[arg(long, value_name = "WEIGHT", help_heading = "Training")]
+    info_weight: Option<f64>,
     /// Pictures per step [default: 16]
     #[arg(long, value_name = "N", help_heading = "Training")]
     batch: Option<usize>,
+    /// Pictures that are computed at once; fewer need less memory for the same result [default:
+    /// --batch]
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    batch_gpu: Option<usize>,
     /// Length in thousands of pictures shown; may be a fraction [default: 100]
     #[arg(long, value_name = "KIMG", help_heading = "Training")]
     kimg: Option<f64>,
@@ -102,6 +121,16 @@ enum System {
 enum RecipeName {
     /// What the published code does
     Official,
+    /// What the paper describes
+    Paper,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormName {
+    /// On the weights, which are demodulated: equations 5 and 6
+    Weight,
+    /// On the features, with scale and shift: Group AdaIN and AdaGN, equations 3 and 4
+    Feature,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -165,28 +194,16 @@ fn resolve(
         Some(res) => res,
         None => default_res(&data, device)?,
     };
-    let network = match (args.preset, before) {
-        (None, Some(before)) if before.network.size == res => before.network.clone(),
-        (preset, _) => {
-            check_res(res)?;
-            preset.unwrap_or(Preset::Tiny).config(res)
-        }
-    };
-    let mut recipe = match (args.recipe, before) {
-        (None, Some(before)) => before.recipe.clone(),
-        _ => Recipe::official(),
-    };
-    recipe.lr = args.lr.unwrap_or(recipe.lr);
-    for scheduled in &mut recipe.phases {
-        if let (Phase::R1 { gamma }, Some(wanted)) = (&mut scheduled.phase, args.r1_gamma) {
-            *gamma = wanted;
-        }
-    }
+    let network = network(args, before, res)?;
+    let recipe = recipe(args, before);
     let kimg = args.kimg.or(before.map(|b| b.kimg)).unwrap_or(100.0);
+    let batch = args.batch.or(before.map(|b| b.batch)).unwrap_or(16);
+    let batch_gpu = before.filter(|b| b.batch_gpu < b.batch).map(|b| b.batch_gpu);
     let mut options = Options {
         network,
         recipe,
-        batch: args.batch.or(before.map(|b| b.batch)).unwrap_or(16),
+        batch,
+        batch_gpu: args.batch_gpu.or(batch_gpu).unwrap_or(batch),
         seed: args.seed.or(before.map(|b| b.seed)).unwrap_or(0),
         mirror: args.mirror.or(before.map(|b| b.mirror)).unwrap_or(false),
         fingerprint: String::new(),
@@ -201,6 +218,75 @@ fn resolve(
     let dataset = Arc::new(Dataset::open(&options.data, options.network.size)?);
     options.fingerprint = dataset.fingerprint();
     Ok((options, dataset))
+}
+
+/// The network of a preset or of the resumed run, with what the flags say.
+fn network(args: &Args, before: Option<&Options>, res: usize) -> Result<Config> {
+    let mut network = match (args.preset, before) {
+        (None, Some(before)) if before.network.size == res => before.network.clone(),
+        (preset, _) => {
+            check_res(res)?;
+            preset.unwrap_or(Preset::Tiny).config(res)
+        }
+    };
+    if let Some(recipe) = args.recipe {
+        network.rule = match recipe {
+            RecipeName::Official => Rule::Official,
+            RecipeName::Paper => Rule::Paper,
+        };
+    }
+    if let Some(form) = args.form {
+        network.form = match form {
+            FormName::Weight => Form::Weight,
+            FormName::Feature => Form::Feature,
+        };
+    }
+    if let Some(text) = &args.groups {
+        (network.groups, network.groups_at) = parse_groups(text)?;
+    }
+    network.stddev_group = args.mbstd_group.unwrap_or(network.stddev_group);
+    Ok(network)
+}
+
+/// `16`, or with resolutions of their own: `16,32:8`.
+fn parse_groups(text: &str) -> Result<(usize, BTreeMap<usize, usize>)> {
+    let refuse = || {
+        let reason = format!("{text:?}: give a number, and others by resolution, like 16,32:8");
+        Error::config("--groups", reason)
+    };
+    let number = |text: &str| text.trim().parse().ok().filter(|&n: &usize| n > 0);
+    let (mut groups, mut at) = (16, BTreeMap::new());
+    for part in text.split(',') {
+        match part.split_once(':') {
+            None => groups = number(part).ok_or_else(refuse)?,
+            Some((size, n)) => {
+                let pair = number(size).zip(number(n));
+                let (size, n) = pair.ok_or_else(refuse)?;
+                at.insert(size, n);
+            }
+        }
+    }
+    Ok((groups, at))
+}
+
+/// The recipe of a name or of the resumed run, with what the flags say.
+fn recipe(args: &Args, before: Option<&Options>) -> Recipe {
+    let mut recipe = match (args.recipe, before) {
+        (None, Some(before)) => before.recipe.clone(),
+        (Some(RecipeName::Paper), _) => Recipe::paper(),
+        _ => Recipe::official(),
+    };
+    recipe.lr = args.lr.unwrap_or(recipe.lr);
+    for scheduled in &mut recipe.phases {
+        match &mut scheduled.phase {
+            Phase::R1 { gamma } => *gamma = args.r1_gamma.unwrap_or(*gamma),
+            Phase::Discriminator { info_weight } | Phase::Generator { info_weight, .. } => {
+                *info_weight = args.info_weight.unwrap_or(*info_weight);
+            }
+            _ => {}
+        }
+    }
+    recipe
 }
 
 /// The largest power of two that the first picture fills, up to what the device trains in hours.

@@ -16,9 +16,9 @@ pub mod state;
 pub mod stats;
 pub mod step;
 
-pub use inputs::{Draws, PathInputs, StepInputs};
+pub use inputs::{Draws, Mix, PathInputs, StepInputs};
 pub use options::Options;
-pub use recipe::{Phase, Recipe, Scheduled};
+pub use recipe::{Average, Mixing, Phase, Recipe, Scheduled};
 pub use report::Report;
 pub use run::{Outcome, Run, Watch};
 pub use state::State;

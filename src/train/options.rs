@@ -17,6 +17,8 @@ pub struct Options {
     pub recipe: Recipe,
     /// Pictures per step.
     pub batch: usize,
+    /// Pictures that are computed at once.
+    pub batch_gpu: usize,
     /// Decides every random number of the run.
     pub seed: u64,
     /// Whether pictures are mirrored at random.
@@ -59,14 +61,50 @@ impl Options {
                 return Err(Error::config(flag, format!("{value} is not above 0")));
             }
         }
-        let weights = self.recipe.phases.iter().map(|s| match s.phase {
-            Phase::R1 { gamma } => gamma,
-            _ => 0.0,
-        });
-        if weights.into_iter().any(|w| !w.is_finite() || w < 0.0) {
-            return Err(Error::config("--r1-gamma", "has to be 0 or more"));
+        for scheduled in &self.recipe.phases {
+            let (flag, weight) = match scheduled.phase {
+                Phase::R1 { gamma } => ("--r1-gamma", gamma),
+                Phase::Generator { info_weight, .. } => ("--info-weight", info_weight),
+                _ => continue,
+            };
+            if !weight.is_finite() || weight < 0.0 {
+                return Err(Error::config(flag, format!("{weight} is not 0 or more")));
+            }
         }
-        Ok(())
+        self.network.check().map_err(|error| match error {
+            Error::Config { field, reason } if field.starts_with("groups") => {
+                Error::config("--groups", reason)
+            }
+            Error::Config { field, reason } if field == "stddev_group" => {
+                Error::config("--mbstd-group", reason)
+            }
+            other => other,
+        })?;
+        self.parts().map(|_| ())
+    }
+
+    /// In how many parts a batch is computed.
+    ///
+    /// # Errors
+    /// When the parts would not judge as the whole batch does, naming the sizes that would.
+    pub fn parts(&self) -> Result<usize> {
+        let (batch, part) = (self.batch, self.batch_gpu);
+        let group = self.network.stddev_group.min(batch);
+        if !batch.is_multiple_of(group) {
+            let reason = format!("{batch} is not a multiple of --mbstd-group {group}");
+            return Err(Error::config("--batch", reason));
+        }
+        let fits = |part: usize| batch.is_multiple_of(part) && part.is_multiple_of(group);
+        if part > 0 && fits(part) {
+            return Ok(batch / part);
+        }
+        let possible: Vec<_> = (1..=batch).filter(|&n| fits(n)).map(|n| n.to_string()).collect();
+        let possible = possible.join(", ");
+        let reason = format!(
+            "{part} does not split {batch} pictures whose deviation is shared by {group}; possible: \
+             {possible} (smaller ones with a smaller --mbstd-group)"
+        );
+        Err(Error::config("--batch-gpu", reason))
     }
 
     /// Images that the whole run shows.
@@ -81,12 +119,12 @@ impl Options {
     /// Naming the flags.
     pub fn check_resumed(&self, before: &Self, is_override: bool) -> Result<()> {
         if self.network != before.network {
-            let reason = "the resumed run has a network of other sizes; leave it out, or start a \
-                          new run";
-            return Err(Error::config("--res or --preset", reason));
+            let reason = "the resumed run has another network; leave it out, or start a new run";
+            let flags = "--res, --preset, --form, --groups, --mbstd-group or --recipe";
+            return Err(Error::config(flags, reason));
         }
         let compared = [
-            ("--recipe, --r1-gamma or --lr", self.recipe == before.recipe),
+            ("--recipe, --r1-gamma, --info-weight or --lr", self.recipe == before.recipe),
             ("--batch", self.batch == before.batch),
             ("--seed", self.seed == before.seed),
             ("--mirror", self.mirror == before.mirror),

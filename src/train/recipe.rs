@@ -8,6 +8,8 @@ use crate::nn::Adam;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// The paper's thresholds follow the kernels, which have moved.
+    Thresholds,
     /// The discriminator's logistic loss, with the style estimate of fakes.
     Discriminator {
         /// Weight of the squared error of the style estimate.
@@ -36,15 +38,55 @@ pub enum Phase {
     },
     /// The moving average of the generator.
     Ema {
-        /// Part of the old average that stays at each step.
-        decay: f64,
+        /// How fast it forgets.
+        average: Average,
     },
+}
+
+/// How fast a moving average forgets.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Average {
+    /// This part of the old average stays at each step, whatever the batch.
+    PerStep(f64),
+    /// Half of it stays after so many thousand images, or after the share `rampup` of the images
+    /// seen so far, whichever is less (StyleGAN2-ADA).
+    HalfLife {
+        /// Thousands of images.
+        kimg: f64,
+        /// Share of the images seen.
+        rampup: f64,
+    },
+}
+
+impl Average {
+    /// Part of the old average that stays at a step of `batch` images after `images`.
+    pub fn decay(self, batch: usize, images: u64) -> f64 {
+        match self {
+            Self::PerStep(decay) => decay,
+            Self::HalfLife { kimg, rampup } => {
+                let half_life = (1000.0 * kimg).min(rampup * images as f64);
+                0.5f64.powf(batch as f64 / half_life.max(1e-8))
+            }
+        }
+    }
+}
+
+/// What becomes of a second latent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mixing {
+    /// Its style takes over from a random layer on: two styles in one picture.
+    Crossover,
+    /// Its intra half joins the inter half of the first one's style: one style of two latents.
+    Swap,
 }
 
 impl Phase {
     /// The phase's name in statistics and messages.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Thresholds => "thresholds",
             Self::Discriminator { .. } => "Dmain",
             Self::R1 { .. } => "Dr1",
             Self::Generator { .. } => "Gmain",
@@ -73,28 +115,58 @@ pub struct Recipe {
     pub lr: f64,
     /// Adam's eps.
     pub adam_eps: f64,
-    /// Probability that a sample is made of two latents.
+    /// Probability that a batch is made of two latents each.
     pub style_mixing: f64,
+    /// How two latents make a picture.
+    pub mixing: Mixing,
     /// In order.
     pub phases: Vec<Scheduled>,
+}
+
+const fn every(every: u64, phase: Phase) -> Scheduled {
+    Scheduled { every, phase }
 }
 
 impl Recipe {
     /// SariGAN as its published code trains it (sources: the repository's training script).
     pub fn official() -> Self {
-        let every = |every, phase| Scheduled { every, phase };
         let info_weight = 20.0;
         Self {
             name: "official".into(),
             lr: 0.002,
             adam_eps: 1e-8,
             style_mixing: 0.9,
+            mixing: Mixing::Crossover,
             phases: vec![
                 every(1, Phase::Discriminator { info_weight }),
                 every(16, Phase::R1 { gamma: 10.0 }),
                 every(1, Phase::Generator { loss1_weight: 0.1, loss2_weight: 5.0, info_weight }),
                 every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
-                every(1, Phase::Ema { decay: 0.5f64.powf(32.0 / 10_000.0) }),
+                every(1, Phase::Ema { average: Average::PerStep(0.5f64.powf(32.0 / 10_000.0)) }),
+            ],
+        }
+    }
+
+    /// SariGAN as its paper describes it (section 3; equations 7 and 8), for networks of
+    /// [`Rule::Paper`](crate::models::sarigan::Rule): thresholds that follow the kernels, λ₁ = 2 on
+    /// a mean, the style estimate with λ₂ = 10 in every iteration, codes of two latents joined
+    /// instead of crossed over. The average ramps up, so that short runs have one.
+    pub fn paper() -> Self {
+        let info_weight = 10.0;
+        let average = Average::HalfLife { kimg: 10.0, rampup: 0.05 };
+        Self {
+            name: "paper".into(),
+            lr: 0.002,
+            adam_eps: 1e-8,
+            style_mixing: 0.5,
+            mixing: Mixing::Swap,
+            phases: vec![
+                every(100, Phase::Thresholds),
+                every(1, Phase::Discriminator { info_weight }),
+                every(16, Phase::R1 { gamma: 10.0 }),
+                every(1, Phase::Generator { loss1_weight: 2.0, loss2_weight: 0.0, info_weight }),
+                every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
+                every(1, Phase::Ema { average }),
             ],
         }
     }
@@ -120,5 +192,19 @@ impl Recipe {
         let lazy = self.phases.iter().find(|s| is_lazy(&s.phase));
         let ratio = lazy.map_or(1.0, |s| s.every as f64 / (s.every + 1) as f64);
         Adam { lr: self.lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: self.adam_eps }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_half_life_is_bounded_by_the_share_of_what_was_seen() {
+        let average = Average::HalfLife { kimg: 10.0, rampup: 0.05 };
+        assert_eq!(average.decay(16, 0), 0.0, "the first average is the network");
+        assert_eq!(average.decay(50, 1000), 0.5, "5% of 1,000");
+        assert_eq!(average.decay(10_000, 1_000_000), 0.5, "10 kimg at last");
+        assert_eq!(Average::PerStep(0.9).decay(16, 0), 0.9);
     }
 }

@@ -178,7 +178,8 @@ impl Run {
         let size = [*batch, 3, network.size, network.size];
         let real = Tensor::from_slice(&pictures.images, size, self.state.device());
         let number = self.state.step;
-        let inputs = StepInputs::draw(network, recipe, *seed, number, real);
+        let mut inputs = StepInputs::draw(network, recipe, *seed, number, real);
+        inputs.parts = self.options.parts()?;
         Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
     }
 

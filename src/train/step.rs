@@ -1,16 +1,16 @@
 //! One training step: the phases of a recipe on given inputs. It draws nothing and touches no file.
 
-use super::inputs::{Draws, PathInputs, StepInputs};
+use super::inputs::{Draws, Mix, PathInputs, StepInputs};
 use super::loss;
 use super::recipe::{Phase, Recipe, Scheduled};
 use super::state::State;
 use crate::autograd::grad;
-use crate::models::sarigan::{Discriminator, Generator, Grouping};
+use crate::models::sarigan::{Discriminator, Generator, Grouping, Rule};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::tensor::Tensor;
 
-/// Grouping losses are divided by this at every size, as in the published code.
-const GROUPING_LAYERS: f64 = 20.0;
+/// The published code divides its summed grouping losses by this at every size.
+const OFFICIAL_LAYERS: f64 = 20.0;
 
 /// Which parameters' gradients were not finite in one phase.
 #[derive(Clone, Debug)]
@@ -61,48 +61,136 @@ pub fn run_phase(
     out: &mut StepOutputs,
 ) {
     let every = every as f64;
+    let batches = || inputs.batches(state.g.model.config().stddev_group);
     match phase {
+        Phase::Thresholds => {
+            // No update follows; each network's thresholds fit its own kernels.
+            state.g.model.refresh_thresholds();
+            state.g_ema.model.refresh_thresholds();
+        }
         Phase::Discriminator { info_weight } => {
             state.d.params.track(true);
             let (g, d) = (&state.g.model, &state.d.model);
-            let loss = d_main(g, d, &inputs.real, &inputs.d, info_weight, &mut out.stats);
-            state.update_d(&loss, recipe, phase, out);
+            let slab = accumulate(&state.d.params, &batches(), &mut out.stats, |batch, stats| {
+                d_main(g, d, &batch.real, &batch.d, info_weight, stats)
+            });
+            state.update_d(&slab, recipe, phase, out);
         }
         Phase::R1 { gamma } => {
             state.d.params.track(true);
-            let r1 = d_r1(&state.d.model, &inputs.real, &mut out.stats).penalty;
-            state.update_d(&(r1 * (gamma / 2.0 * every)), recipe, phase, out);
+            let d = &state.d.model;
+            let slab = accumulate(&state.d.params, &batches(), &mut out.stats, |batch, stats| {
+                d_r1(d, &batch.real, stats).penalty * (gamma / 2.0 * every)
+            });
+            state.update_d(&slab, recipe, phase, out);
         }
         Phase::Generator { loss1_weight, loss2_weight, info_weight } => {
             state.g.params.track(true);
             let weights = [loss1_weight, loss2_weight, info_weight];
             let (g, d) = (&state.g.model, &state.d.model);
-            let loss = g_main(g, d, &inputs.g, weights, &mut out.stats);
-            state.update_g(&loss, recipe, phase, out);
+            let slab = accumulate(&state.g.params, &batches(), &mut out.stats, |batch, stats| {
+                g_main(g, d, &batch.g, weights, stats)
+            });
+            state.update_g(&slab, recipe, phase, out);
         }
         Phase::PathLength { weight, decay } => {
             state.g.params.track(true);
             let path = inputs.path.as_ref().expect("inputs of the path-length phase");
-            let mean = &state.mean_path_length;
-            let path = g_path(&state.g.model, path, mean, decay, &mut out.stats);
-            state.mean_path_length = path.mean.detach();
-            state.update_g(&(path.penalty * (weight * every)), recipe, phase, out);
+            let slab = path_gradient(state, path, inputs.parts, [weight * every, decay], out);
+            state.update_g(&slab, recipe, phase, out);
         }
-        Phase::Ema { decay } => {
+        Phase::Ema { average } => {
+            let decay = average.decay(inputs.real.size(0), state.images);
             let average = ema_update(state.g_ema.params.slab(), state.g.params.slab(), decay);
             state.g_ema.params.set_slab(average);
         }
     }
 }
 
-/// One style per layer: of the first latent up to the mixing layer, then of the second. The style
-/// itself is the information head's target, where there is only one.
+/// Gradients of the mean of a loss over the parts of a batch, as a slab; statistics are means too.
+fn accumulate<B>(
+    params: &Parameters,
+    batches: &[B],
+    stats: &mut Stats,
+    loss: impl Fn(&B, &mut Stats) -> Tensor,
+) -> Tensor {
+    let share = 1.0 / batches.len() as f64;
+    let mut sums: Option<(Tensor, Stats)> = None;
+    for batch in batches {
+        let mut own = Stats::new();
+        let slab = gradient(params, &loss(batch, &mut own), None);
+        let Some((slabs, values)) = &mut sums else {
+            sums = Some((slab, own));
+            continue;
+        };
+        *slabs = &*slabs + slab;
+        values.iter_mut().zip(own).for_each(|((_, sum), (_, value))| *sum = &*sum + value);
+    }
+    let (slab, values) = sums.expect("a batch has a part");
+    if batches.len() == 1 {
+        stats.extend(values);
+        return slab;
+    }
+    stats.extend(values.into_iter().map(|(name, sum)| (name, sum * share)));
+    slab * share
+}
+
+/// Gradients of `y` with respect to all parameters as a slab; `cotangent` is 1 where not given.
+fn gradient(params: &Parameters, y: &Tensor, cotangent: Option<&Tensor>) -> Tensor {
+    let leaves: Vec<Tensor> = params.iter().map(|(_, value)| value).collect();
+    let gradients = grad(&[y], &[cotangent], &leaves.iter().collect::<Vec<_>>(), false);
+    params.gather(&gradients)
+}
+
+/// Gradients of the weighted path-length penalty. It depends on the mean over all samples, so the
+/// lengths of all parts come first; then each part is differentiated with what its lengths count.
+fn path_gradient(
+    state: &mut State,
+    inputs: &PathInputs,
+    parts: usize,
+    [weight, decay]: [f64; 2],
+    out: &mut StepOutputs,
+) -> Tensor {
+    let (g, params) = (&state.g.model, &state.g.params);
+    let parts = if parts == 1 { vec![inputs.clone()] } else { inputs.split(parts) };
+    let penalty = |lengths: &Tensor, out: &mut StepOutputs| {
+        g_path(lengths, &state.mean_path_length, decay, &mut out.stats)
+    };
+    if let [whole] = &parts[..] {
+        let path = penalty(&path_lengths(g, whole), out);
+        state.mean_path_length = path.mean.detach();
+        return gradient(params, &(path.penalty * weight), None);
+    }
+    let lengths: Vec<Tensor> = parts.iter().map(|part| path_lengths(g, part).detach()).collect();
+    let all = Tensor::cat(&lengths.iter().collect::<Vec<_>>(), 0).tracked();
+    let path = penalty(&all, out);
+    let counts = grad(&[&(path.penalty * weight)], &[None], &[&all], false).remove(0);
+    let counts = counts.expect("the penalty depends on the lengths");
+    let mut first = 0;
+    let slabs = parts.iter().map(|part| {
+        let n = part.direction.size(0);
+        let own = counts.narrow(0, first, n);
+        first += n;
+        gradient(params, &path_lengths(g, part), Some(&own))
+    });
+    let slab = slabs.reduce(|a, b| a + b).expect("a batch has a part");
+    state.mean_path_length = path.mean.detach();
+    slab
+}
+
+/// One style per layer, of one latent or two. The style itself is the information head's target,
+/// where there is only one.
 pub fn styles(g: &Generator, draws: &Draws) -> (Vec<Tensor>, Option<Tensor>) {
     let n = g.config().n_latents();
     let (_, w) = g.mapping.forward(&draws.z);
     match &draws.mix {
         None => (vec![w.clone(); n], Some(w)),
-        Some((z, inject)) => {
+        Some(Mix::Swap(z)) => {
+            let ([inter, _], [_, intra]) = (w.chunk(1), g.mapping.forward(z).1.chunk(1));
+            let w = Tensor::cat(&[&inter, &intra], 1);
+            (vec![w.clone(); n], Some(w))
+        }
+        Some(Mix::Crossover(z, inject)) => {
             let (_, second) = g.mapping.forward(z);
             let of = |k: usize| if k < *inject { w.clone() } else { second.clone() };
             ((0..n).map(of).collect(), None)
@@ -166,31 +254,29 @@ pub fn g_main(
     let fake = fakes(g, draws);
     let judged = d.forward(&fake.image);
     let adversarial = loss::g_nonsaturating(&judged.pred);
-    let (loss1, loss2) = grouping_losses(&fake.groups);
-    let (g1, g2) = (loss1 * loss1_weight, loss2 * loss2_weight);
     let info = info_loss(&judged.info, fake.info.as_ref());
-    stats.extend([
-        ("g", adversarial.detach()),
-        ("g1", g1.detach()),
-        ("g2", g2.detach()),
-        ("g_info", info.detach()),
-    ]);
-    adversarial + g1 + g2 + info * info_weight
+    stats.extend([("g", adversarial.detach()), ("g_info", info.detach())]);
+    let mut total = adversarial + info * info_weight;
+    let (loss1, loss2) = grouping_losses(&fake.groups);
+    for (name, loss, weight) in [("g1", loss1, loss1_weight), ("g2", loss2, loss2_weight)] {
+        let weighted = loss * weight;
+        stats.push((name, weighted.detach()));
+        total = total + weighted;
+    }
+    total
 }
 
-/// The penalty on path lengths, from their running mean so far.
-pub fn g_path(
-    g: &Generator,
-    inputs: &PathInputs,
-    mean: &Tensor,
-    decay: f64,
-    stats: &mut Stats,
-) -> loss::PathPenalty {
+/// Length of each sample's path, `[B]`.
+pub fn path_lengths(g: &Generator, inputs: &PathInputs) -> Tensor {
     // Every layer's style is a variable of its own.
     let styles: Vec<Tensor> = styles(g, &inputs.draws).0.iter().map(Tensor::alias).collect();
     let image = g.synthesis(&styles, &inputs.draws.noise, &g.groupings());
-    let lengths = loss::path_lengths(&image, &inputs.direction, &styles.iter().collect::<Vec<_>>());
-    let path = loss::path_penalty(&lengths, mean, decay);
+    loss::path_lengths(&image, &inputs.direction, &styles.iter().collect::<Vec<_>>())
+}
+
+/// The penalty on path lengths, from their running mean so far.
+pub fn g_path(lengths: &Tensor, mean: &Tensor, decay: f64, stats: &mut Stats) -> loss::PathPenalty {
+    let path = loss::path_penalty(lengths, mean, decay);
     stats.extend([
         ("path", path.penalty.detach()),
         ("path_lengths", lengths.detach()),
@@ -207,43 +293,45 @@ fn info_loss(estimate: &Tensor, target: Option<&Tensor>) -> Tensor {
     }
 }
 
-/// Both grouping losses summed over the layers.
+/// Both grouping losses summed over the layers; the paper has no second one.
 pub fn grouping_losses(groups: &[Grouping]) -> (Tensor, Tensor) {
     let total = |loss: fn(&Grouping) -> Tensor| {
-        let sum = groups.iter().map(loss).reduce(|a, b| a + b).expect("a grouped layer");
-        sum * (1.0 / GROUPING_LAYERS)
+        groups.iter().map(loss).reduce(|a, b| a + b).expect("a grouped layer")
     };
-    (total(Grouping::loss1), total(Grouping::loss2))
+    match groups[0].rule {
+        Rule::Official => (
+            total(Grouping::loss1) * (1.0 / OFFICIAL_LAYERS),
+            total(Grouping::loss2) * (1.0 / OFFICIAL_LAYERS),
+        ),
+        Rule::Paper => (total(Grouping::loss1), Tensor::scalar(0.0, groups[0].probs.device())),
+    }
 }
 
 impl State {
-    fn update_d(&mut self, loss: &Tensor, recipe: &Recipe, phase: Phase, out: &mut StepOutputs) {
+    fn update_d(&mut self, slab: &Tensor, recipe: &Recipe, phase: Phase, out: &mut StepOutputs) {
         let (Network { params, .. }, moments) = (&mut self.d, &mut self.moments_d);
-        let bad = update(params, moments, &recipe.adam_d(), loss, &mut self.blocked);
+        let bad = update(params, moments, &recipe.adam_d(), slab, &mut self.blocked);
         out.flags.push(Flags { phase: phase.name(), network: "d", bad });
     }
 
-    fn update_g(&mut self, loss: &Tensor, recipe: &Recipe, phase: Phase, out: &mut StepOutputs) {
+    fn update_g(&mut self, slab: &Tensor, recipe: &Recipe, phase: Phase, out: &mut StepOutputs) {
         let (Network { params, .. }, moments) = (&mut self.g, &mut self.moments_g);
-        let bad = update(params, moments, &recipe.adam_g(), loss, &mut self.blocked);
+        let bad = update(params, moments, &recipe.adam_g(), slab, &mut self.blocked);
         out.flags.push(Flags { phase: phase.name(), network: "g", bad });
     }
 }
 
-/// Differentiates the loss, and updates the network unless a gradient is or was not finite.
+/// Updates the network with a slab of gradients, unless one of them is or was not finite.
 fn update(
     params: &mut Parameters,
     moments: &mut Moments,
     adam: &Adam,
-    loss: &Tensor,
+    slab: &Tensor,
     blocked: &mut Tensor,
 ) -> Tensor {
-    let leaves: Vec<Tensor> = params.iter().map(|(_, value)| value).collect();
-    let gradients = grad(&[loss], &[None], &leaves.iter().collect::<Vec<_>>(), false);
-    let slab = params.gather(&gradients);
     let bad = slab.nonfinite_segments(params.starts());
     *blocked = blocked.maximum(&bad.max(&[0], false));
-    let updated = adam.update(params.slab(), &slab, blocked, moments);
+    let updated = adam.update(params.slab(), slab, blocked, moments);
     params.track(false);
     params.set_slab(updated);
     bad

@@ -10,8 +10,8 @@ use crate::models::sarigan::{
 };
 use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
-use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, step};
-use crate::train::{Draws, PathInputs, Phase, Recipe, State, StepInputs};
+use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, path_lengths, step};
+use crate::train::{Average, Draws, Mix, PathInputs, Phase, Recipe, State, StepInputs};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -78,10 +78,9 @@ pub(super) static ROWS: &[Row] = &[
         let inject = c.any("inject_index").and_then(Value::as_u64).map(|k| k as usize);
         let inputs = PathInputs { draws: draws(c, "", inject)?, direction: c.x("pl_noise")? };
         let mut stats = Vec::new();
-        let path = g_path(&g, &inputs, &c.x("mean")?, c.f64("decay")?, &mut stats);
+        let lengths = path_lengths(&g, &inputs);
+        let path = g_path(&lengths, &c.x("mean")?, c.f64("decay")?, &mut stats);
         let weight = c.f64("path_regularize")? * c.f64("g_reg_every")?;
-        let lengths = stats.iter().find(|(name, _)| *name == "path_lengths");
-        let lengths = lengths.expect("g_path reports the lengths").1.clone();
         let total = &path.penalty * weight;
         let out = named(stats).out("lengths", lengths).out("path", path.penalty);
         Ok(out.out("total", total))
@@ -127,7 +126,7 @@ fn draws(c: &Context, prefix: &str, inject: Option<usize>) -> Result<Draws> {
     let second = c.optional(&format!("{prefix}z1"))?;
     let mix = second.map(|z| {
         let missing = || c.wrong("inject", "given for a case with two latents");
-        Ok::<_, crate::Error>((z, inject.ok_or_else(missing)?))
+        Ok::<_, crate::Error>(Mix::Crossover(z, inject.ok_or_else(missing)?))
     });
     Ok(Draws {
         z: c.x(&format!("{prefix}z0"))?,
@@ -231,7 +230,8 @@ fn recipe(c: &Context) -> Result<Recipe> {
                 *weight = c.f64("path_regularize")?;
                 *decay = c.f64("path_decay")?;
             }
-            Phase::Ema { decay } => *decay = c.f64("ema")?,
+            Phase::Ema { average } => *average = Average::PerStep(c.f64("ema")?),
+            Phase::Thresholds => {}
         }
     }
     Ok(recipe)
@@ -255,8 +255,13 @@ fn train(c: &Context) -> Result<Outputs> {
             Some(direction) => Some(PathInputs { draws: of("p")?, direction }),
             None => None,
         };
-        let inputs =
-            StepInputs { real: c.x(&format!("it{it}.real"))?, d: of("d")?, g: of("g")?, path };
+        let inputs = StepInputs {
+            real: c.x(&format!("it{it}.real"))?,
+            d: of("d")?,
+            g: of("g")?,
+            path,
+            parts: 1,
+        };
         for (name, value) in step(&mut state, &inputs, &recipe).stats {
             out = out.out(&format!("it{it}.{name}"), value);
         }

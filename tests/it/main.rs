@@ -14,6 +14,7 @@ mod random;
 mod resume;
 mod runs;
 mod sampling;
+mod sarigan;
 mod shaders;
 mod snapshots;
 mod training;

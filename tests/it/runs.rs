@@ -82,6 +82,7 @@ impl Place {
             network: network(),
             recipe: Recipe::official(),
             batch: BATCH,
+            batch_gpu: BATCH,
             seed: 1,
             mirror: true,
             fingerprint: self.dataset().fingerprint(),

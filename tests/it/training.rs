@@ -3,8 +3,8 @@
 
 use semgan::checkpoint::Checkpoint;
 use semgan::device::Counters;
-use semgan::models::sarigan::Config;
-use semgan::train::{Outcome, Recipe, Report, State, StepInputs, step};
+use semgan::models::sarigan::{Config, Form, Rule};
+use semgan::train::{Options, Outcome, Recipe, Report, State, StepInputs, step};
 use semgan::{Device, Error, Tensor};
 
 use crate::common::{gpu, own_gpu};
@@ -16,12 +16,23 @@ const _: () = assert!(STEPS * BATCH > 3 * PICTURES && !PICTURES.is_multiple_of(B
 
 /// The last snapshot of a run in legs: on how many threads, and up to which step.
 fn trained(device: &Device, legs: &[(usize, u64)]) -> Checkpoint {
+    trained_under(device, legs, |_| ())
+}
+
+/// The same under options that `change` changes.
+fn trained_under(
+    device: &Device,
+    legs: &[(usize, u64)],
+    change: impl Fn(&mut Options),
+) -> Checkpoint {
     let place = Place::new();
+    let mut options = place.options(STEPS);
+    change(&mut options);
     let mut start = 0;
     for &(threads, end) in legs {
         let leg = || {
             let run = match start {
-                0 => place.create(place.options(STEPS), device),
+                0 => place.create(options.clone(), device),
                 _ => place.resume(|_| (), device).expect("resumed"),
             };
             assert_eq!(run.state.step, start);
@@ -56,6 +67,21 @@ fn neither_a_stop_nor_the_threads_change_a_bit_on_the_cpu() {
 }
 
 #[test]
+fn a_stop_changes_no_bit_under_the_paper_recipe() {
+    let paper = |options: &mut Options| {
+        options.recipe = Recipe::paper();
+        (options.network.rule, options.network.form) = (Rule::Paper, Form::Feature);
+        // Thresholds move before and behind the stop, but not at it.
+        options.recipe.phases[0].every = 10;
+    };
+    let of = |legs: &[(usize, u64)]| trained_under(&Device::cpu(), legs, paper);
+    let straight = of(&[(1, 40)]);
+    assert_same_bits("stopped at 17", &of(&[(1, 17), (2, 40)]), &straight);
+    let moved = &straight.tensors["g.convs.1.conv.gate"].1;
+    assert!(moved[0] != 0.0, "the threshold is stored");
+}
+
+#[test]
 fn a_stop_changes_no_bit_on_the_gpu() {
     let Some(gpu) = gpu() else { return };
     let (straight, stopped) = (trained(&gpu, &[(2, 40)]), trained(&gpu, &[(2, 17), (2, 40)]));
@@ -66,7 +92,7 @@ fn a_stop_changes_no_bit_on_the_gpu() {
 fn seeds_matter() {
     let run = |seed| {
         let place = Place::new();
-        place.train(semgan::train::Options { seed, ..place.options(1) });
+        place.train(Options { seed, ..place.options(1) });
         place.newest().tensors
     };
     let (one, two) = (run(1), run(2));
@@ -78,7 +104,7 @@ fn seeds_matter() {
 fn stops_at_a_number_that_is_not_finite(device: &Device) {
     let place = Place::new();
     place.create(place.options(3), device).train(&mut Until::end()).expect("trained");
-    let change = |options: &mut semgan::train::Options| {
+    let change = |options: &mut Options| {
         options.recipe.lr = 1e20;
         options.kimg = 1.0;
         options.snap_ticks = 1;
@@ -113,7 +139,11 @@ fn numbers_that_are_not_finite_stop_a_run_on_the_gpu() {
 /// What each step costs, with every sample of one latent, so that steps of the same phases do the
 /// same work.
 fn costs(config: &Config, steps: u64, device: &Device) -> Vec<Counters> {
-    let recipe = Recipe { style_mixing: 0.0, ..Recipe::official() };
+    let recipe = match config.rule {
+        Rule::Official => Recipe::official(),
+        Rule::Paper => Recipe::paper(),
+    };
+    let recipe = Recipe { style_mixing: 0.0, ..recipe };
     let mut state = State::new(config, &recipe, 1, device);
     let pictures = vec![0.25; BATCH * 3 * config.size * config.size];
     let mut cost = |number| {
@@ -152,16 +182,20 @@ fn steps_on_the_gpu_cost_the_same_later_on() {
 fn pipelines_are_few_and_depend_on_no_size() {
     let Some(gpu) = own_gpu() else { return };
     // Step 0 has every phase.
-    let pipelines = |scale: usize| {
-        let mut config = network();
+    let pipelines = |config: &Config, scale: usize| {
+        let mut config = config.clone();
         config.channels.values_mut().for_each(|c| *c *= scale);
         config.style_dim *= scale;
         costs(&config, 1, &gpu);
         gpu.counters().pipelines
     };
-    let few = pipelines(1);
+    let few = pipelines(&network(), 1);
     assert!(few < 120, "{few} pipelines");
-    assert_eq!(pipelines(2), few);
+    assert_eq!(pipelines(&network(), 2), few);
+    let paper = Config { rule: Rule::Paper, form: Form::Feature, ..network() };
+    let more = pipelines(&paper, 1);
+    assert!(more < few + 40, "{few}, then {more} pipelines");
+    assert_eq!(pipelines(&paper, 2), more);
 }
 
 #[test]
