@@ -11,6 +11,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::DeviceArgs;
+use super::train::{FormName, RecipeName};
 use crate::device::{Counters, Device};
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
@@ -39,6 +40,12 @@ struct StepArgs {
     /// Sizes of the network
     #[arg(long, value_enum, default_value_t = Preset::Tiny)]
     preset: Preset,
+    /// Losses and schedule, and how channels fall into groups
+    #[arg(long, value_enum, default_value_t = RecipeName::Official)]
+    recipe: RecipeName,
+    /// Where grouped layers apply their codes
+    #[arg(long, value_enum, default_value_t = FormName::Weight)]
+    form: FormName,
     /// Side of the pictures
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
     res: usize,
@@ -65,14 +72,20 @@ fn at_least_one() -> impl TypedValueParser<Value = usize> {
 pub(super) enum Preset {
     /// Learns on two CPU cores
     Tiny,
-    /// The published table
+    /// Half the published channels
+    Small,
+    /// The published table: StyleGAN2's config e, channel multiplier 1
     Published,
+    /// Twice as wide from 64x64 on: config f, channel multiplier 2
+    Wide,
 }
 
 impl Preset {
     pub(super) fn config(self, res: usize) -> Config {
         match self {
             Self::Tiny => Config::tiny(res),
+            Self::Small => Config::small(res),
+            Self::Wide => Config::wide(res),
             Self::Published => Config::published(res),
         }
     }
@@ -95,8 +108,8 @@ struct Measured {
 fn step(args: &StepArgs) -> anyhow::Result<()> {
     check_res(args.res)?;
     let device = args.device.open()?;
-    let config = args.preset.config(args.res);
-    let recipe = Recipe::official();
+    let (recipe, rule) = args.recipe.resolve();
+    let config = Config { rule, form: args.form.into(), ..args.preset.config(args.res) };
     let mut state = State::new(&config, &recipe, 0, &device);
     let size = [args.batch, 3, args.res, args.res];
     let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };

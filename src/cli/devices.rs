@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::device::adapters;
+use crate::memory::human;
 
 /// Lists the GPUs with their drivers, limits and features
 #[derive(clap::Args, Debug)]
@@ -31,6 +32,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let has = |yes: bool, what: &str| if yes { what.to_owned() } else { format!("no {what}") };
         writeln!(out, "gpu:{} {} ({}, {}){auto}", a.index, a.name, a.backend, a.device_type)?;
         writeln!(out, "  driver    {}", a.driver)?;
+        if let Some(bytes) = a.memory_bytes {
+            writeln!(out, "  memory    {}", human(bytes))?;
+        }
         writeln!(
             out,
             "  limits    {} MiB a tensor, {} MiB a buffer, {} invocations and {} KiB a workgroup",

@@ -15,9 +15,10 @@ use super::DeviceArgs;
 use super::bench::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
-use crate::models::sarigan::{Config, Discriminator, Form, Generator, Rule};
-use crate::nn::Network;
+use crate::models::sarigan::{Config, Form, Rule};
 use crate::train::options::check_res;
+use crate::train::plan::{Plan, seconds_per_step};
+use crate::train::stats::duration;
 use crate::train::{Options, Outcome, Phase, Recipe, Run, Watch, folder};
 use crate::{Error, Result, memory};
 
@@ -117,20 +118,40 @@ enum System {
     Sarigan,
 }
 
+/// Losses and schedules, with the rule of grouping that they train.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum RecipeName {
+pub(super) enum RecipeName {
     /// What the published code does
     Official,
     /// What the paper describes
     Paper,
 }
 
+impl RecipeName {
+    pub(super) fn resolve(self) -> (Recipe, Rule) {
+        match self {
+            Self::Official => (Recipe::official(), Rule::Official),
+            Self::Paper => (Recipe::paper(), Rule::Paper),
+        }
+    }
+}
+
+/// Where grouped layers apply their codes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormName {
+pub(super) enum FormName {
     /// On the weights, which are demodulated: equations 5 and 6
     Weight,
     /// On the features, with scale and shift: Group AdaIN and AdaGN, equations 3 and 4
     Feature,
+}
+
+impl From<FormName> for Form {
+    fn from(name: FormName) -> Self {
+        match name {
+            FormName::Weight => Self::Weight,
+            FormName::Feature => Self::Feature,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -149,9 +170,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         options.check_resumed(before, args.override_arithmetic)?;
     }
     describe(&options, &dataset, &device);
+    let plan = Plan::new(&options, &device);
     if args.dry_run {
-        return Ok(dry_run(&options, &device)?);
+        return Ok(dry_run(&options, &plan, &device)?);
     }
+    plan.check(&options)?;
     let run = match &resumed {
         Some(from) => Run::resume(from, options, dataset, &device)?,
         None => create(args, options, dataset, &device)?,
@@ -229,18 +252,8 @@ fn network(args: &Args, before: Option<&Options>, res: usize) -> Result<Config> 
             preset.unwrap_or(Preset::Tiny).config(res)
         }
     };
-    if let Some(recipe) = args.recipe {
-        network.rule = match recipe {
-            RecipeName::Official => Rule::Official,
-            RecipeName::Paper => Rule::Paper,
-        };
-    }
-    if let Some(form) = args.form {
-        network.form = match form {
-            FormName::Weight => Form::Weight,
-            FormName::Feature => Form::Feature,
-        };
-    }
+    network.rule = args.recipe.map_or(network.rule, |recipe| recipe.resolve().1);
+    network.form = args.form.map_or(network.form, Form::from);
     if let Some(text) = &args.groups {
         (network.groups, network.groups_at) = parse_groups(text)?;
     }
@@ -273,8 +286,7 @@ fn parse_groups(text: &str) -> Result<(usize, BTreeMap<usize, usize>)> {
 fn recipe(args: &Args, before: Option<&Options>) -> Recipe {
     let mut recipe = match (args.recipe, before) {
         (None, Some(before)) => before.recipe.clone(),
-        (Some(RecipeName::Paper), _) => Recipe::paper(),
-        _ => Recipe::official(),
+        (name, _) => name.unwrap_or(RecipeName::Official).resolve().0,
     };
     recipe.lr = args.lr.unwrap_or(recipe.lr);
     for scheduled in &mut recipe.phases {
@@ -318,20 +330,18 @@ fn describe(options: &Options, dataset: &Dataset, device: &Device) {
     );
 }
 
-fn dry_run(options: &Options, device: &Device) -> Result<ExitCode> {
-    let network = &options.network;
-    let g = Network::initialized(0, device, |b| Generator::new(network, b, device));
-    let d = Network::initialized(0, device, |b| Discriminator::new(network, b, device));
-    let (in_g, in_d) = (g.params.count(), d.params.count());
-    // Parameters, average, second moments, gradients and an update in flight; activations of both
-    // networks with their gradients, measured at about 28 floats a pixel and channel.
-    let slabs = 5 * in_g + 4 * in_d;
-    let planes: usize = options.network.channels.iter().map(|(r, c)| r * r * c).sum();
-    let bytes = 4 * (slabs + 28 * planes * options.batch);
+/// The options as they were understood, and what they cost.
+fn dry_run(options: &Options, plan: &Plan, device: &Device) -> Result<ExitCode> {
     let text = serde_json::to_string_pretty(options).expect("options are plain data");
     say!("{text}");
+    let [in_g, in_d] = plan.parameters;
     say!("parameters: generator {in_g}, discriminator {in_d}");
-    say!("memory: about {} MiB", bytes >> 20);
+    say!("memory: {}", plan.memory(options.batch_gpu));
+    plan.check(options)?;
+    let seconds = seconds_per_step(options, device)?;
+    let steps = options.images().div_ceil(options.batch as u64);
+    let all = duration(seconds * steps as f64);
+    say!("time: about {seconds:.2} s a step, {all} in all, by the speed of convolutions here");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -398,5 +408,22 @@ impl Watch for Terminal {
 
     fn stops(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_a_number_and_others_by_resolution() {
+        let parsed = |text: &str| parse_groups(text).expect("groups");
+        assert_eq!(parsed("8"), (8, BTreeMap::new()));
+        assert_eq!(parsed("8, 32:4,16:2"), (8, BTreeMap::from([(16, 2), (32, 4)])));
+        assert_eq!(parsed("64:8"), (16, BTreeMap::from([(64, 8)])));
+        for text in ["", "0", "-1", "8,", "x", "16:0", ":3", "3:", "8:4:2"] {
+            let error = parse_groups(text).expect_err("no groups").to_string();
+            assert!(error.starts_with(&format!("--groups: {text:?}: ")), "{error}");
+        }
     }
 }

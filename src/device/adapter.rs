@@ -24,6 +24,8 @@ pub struct AdapterReport {
     pub max_binding_bytes: u64,
     /// Largest buffer.
     pub max_buffer_bytes: u64,
+    /// Memory of its own; `None` where the driver does not tell.
+    pub memory_bytes: Option<u64>,
     /// Invocations of one workgroup.
     pub max_workgroup_invocations: u32,
     /// Memory of one workgroup.
@@ -55,6 +57,7 @@ impl AdapterReport {
             name: info.name,
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
+            memory_bytes: memory_bytes(adapter),
             max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             has_f16: has(wgpu::Features::SHADER_F16),
@@ -85,6 +88,27 @@ impl AdapterReport {
     fn title(&self) -> String {
         format!("{} ({}, {})", self.name, self.backend, self.device_type)
     }
+}
+
+/// Size of the heaps that Vulkan calls local to the device.
+#[cfg(any(windows, target_os = "linux", target_os = "android"))]
+fn memory_bytes(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the adapter is not used for anything that wgpu does not know of, and outlives this.
+    let properties = unsafe {
+        let adapter = adapter.as_hal::<wgpu::hal::api::Vulkan>()?;
+        let instance = adapter.shared_instance().raw_instance();
+        instance.get_physical_device_memory_properties(adapter.raw_physical_device())
+    };
+    let heaps = &properties.memory_heaps[..properties.memory_heap_count as usize];
+    let local = heaps.iter().filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0);
+    Some(local.map(|heap| heap.size).sum())
+}
+
+/// wgpu does not tell.
+#[cfg(not(any(windows, target_os = "linux", target_os = "android")))]
+fn memory_bytes(_adapter: &wgpu::Adapter) -> Option<u64> {
+    None
 }
 
 fn device_type(kind: wgpu::DeviceType) -> &'static str {

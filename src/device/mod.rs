@@ -134,6 +134,23 @@ impl Device {
         }
     }
 
+    /// Memory for tensors: what is free on the host, for a GPU of its own all of it. `None` where
+    /// the system does not tell.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Gpu(gpu) if !self.is_software() => gpu.report().memory_bytes,
+            _ => crate::memory::available_bytes(),
+        }
+    }
+
+    /// Largest tensor that a kernel can bind; `None` without limit.
+    pub fn max_tensor_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu.report().max_binding_bytes),
+            _ => None,
+        }
+    }
+
     /// Which form of the heavy operations runs here.
     pub fn kernels(&self) -> &'static str {
         match self {

@@ -107,6 +107,11 @@ impl Builder {
         buffer
     }
 
+    /// Trainable numbers that were asked for so far.
+    pub fn count(&self) -> usize {
+        self.params.iter().map(|p| p.shape().numel()).sum()
+    }
+
     fn slot(&self, name: &str, shape: Shape, init: Init) -> Param {
         let key = format!("{}{name}", self.prefix);
         Param(Arc::new(Slot { key, shape, init, value: RwLock::new(None) }))

@@ -8,6 +8,7 @@ pub mod folder;
 pub mod inputs;
 pub mod loss;
 pub mod options;
+pub mod plan;
 pub mod recipe;
 pub mod report;
 pub mod run;

@@ -77,10 +77,60 @@ fn a_dry_run_shows_the_options_and_writes_nothing() {
     let (data, runs) = (place.text("data"), place.text("runs"));
     let answer = run(&["train", "--data", &data, "--outdir", &runs, "--dry-run", "--seed", "77"]);
     let said = answer.succeeded().stderr;
-    for words in ["\"seed\": 77", "parameters: generator", "memory: about", "50 pictures"] {
+    for words in
+        ["\"seed\": 77", "parameters: generator", "memory: about", "s a step", "50 pictures"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!place.path("runs").exists());
+}
+
+#[test]
+fn the_paper_recipe_trains_every_form_and_samples() {
+    let place = Place::new();
+    let (data, runs) = (place.text("data"), place.text("runs"));
+    let train = ["train", "--data", &data, "--outdir", &runs, "--device", "cpu", "--batch", "8"];
+    let paper = ["--recipe", "paper", "--kimg", "0.016", "--groups", "4,8:2", "--batch-gpu", "4"];
+    for (form, number) in [("weight", 0), ("feature", 1)] {
+        run(&[&train, &paper[..], &["--form", form]].concat()).succeeded();
+        let run_folder = place.text(&format!("runs/{number:05}-sarigan-data-tiny8-batch8"));
+        let out = place.text(form);
+        run(&["sample", "--network", &run_folder, "--outdir", &out, "--seeds", "1-2"]).succeeded();
+        let options = fs::read_to_string(format!("{run_folder}/training_options.json"));
+        let options: Value = serde_json::from_str(&options.expect("options")).expect("JSON");
+        assert_eq!(options["network"]["form"], form);
+        assert_eq!(options["network"]["rule"], "paper");
+        assert_eq!(options["network"]["groups_at"]["8"], 2);
+        assert_eq!(options["recipe"]["mixing"], "swap");
+        let stats = fs::read_to_string(format!("{run_folder}/stats.jsonl")).expect("statistics");
+        let line: Value =
+            serde_json::from_str(stats.lines().last().expect("a line")).expect("JSON");
+        // No iteration is without the style estimate.
+        let info = &line["Loss/D/info"];
+        assert!(info["num"] == 1 && info["mean"].as_f64().expect("a number") > 0.0, "{line}");
+    }
+}
+
+#[test]
+fn flags_that_cannot_be_met_are_named_with_what_can() {
+    let place = Place::new();
+    let (data, runs) = (place.text("data"), place.text("runs"));
+    let train = ["train", "--data", &data, "--outdir", &runs, "--device", "cpu"];
+    for (flags, words) in [
+        (
+            &["--batch-gpu", "3"][..],
+            &["--batch-gpu: 3 does not split 16", "possible: 4, 8, 16"][..],
+        ),
+        (&["--batch", "6"], &["--batch: 6 is not a multiple of --mbstd-group 4"]),
+        (&["--mbstd-group", "0"], &["--mbstd-group: 0"]),
+        (&["--groups", "16,64:8"], &["--groups: 8 groups at 64x64"]),
+        (&["--groups", "many"], &["--groups: \"many\"", "16,32:8"]),
+        (&["--info-weight=-1"], &["--info-weight: -1"]),
+        (&["--preset", "wide", "--res", "1024", "--batch", "4096"], &["--batch-gpu", "need about"]),
+    ] {
+        run(&[&train, flags].concat()).refused(1, words);
+    }
+    assert!(!place.path("runs").exists(), "nothing has begun");
 }
 
 #[test]

@@ -32,6 +32,17 @@ fn length_snapshots_and_the_place_of_the_data_may_change() {
 }
 
 #[test]
+fn a_smaller_device_may_compute_a_batch_in_parts() {
+    let place = Place::new();
+    place.train(Options { batch: 8, batch_gpu: 8, ..place.options(1) });
+    resume(&place, &["--kimg", "0.02", "--batch-gpu", "4"]).succeeded();
+    let options = snapshot::options(&place.newest()).expect("options");
+    assert_eq!((options.batch, options.batch_gpu), (8, 4));
+    resume(&place, &["--kimg", "0.03"]).succeeded();
+    assert_eq!(snapshot::options(&place.newest()).expect("options").batch_gpu, 4, "it stays");
+}
+
+#[test]
 fn a_finished_run_says_so_and_how_to_go_on() {
     let place = two_steps();
     let answer = resume(&place, &[]).succeeded();

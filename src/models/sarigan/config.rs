@@ -88,6 +88,16 @@ impl Config {
         Self::with_channels(size, 512, |r| if r <= 32 { 512 } else { 16_384 / r })
     }
 
+    /// The published table with channel multiplier 2, which widens the layers from 64x64 on.
+    pub fn wide(size: usize) -> Self {
+        Self::with_channels(size, 512, |r| if r <= 32 { 512 } else { (32_768 / r).min(512) })
+    }
+
+    /// Half the published channels.
+    pub fn small(size: usize) -> Self {
+        Self::with_channels(size, 256, |r| if r <= 32 { 256 } else { 8192 / r })
+    }
+
     /// A network that learns on two CPU cores.
     pub fn tiny(size: usize) -> Self {
         Self::with_channels(size, 128, |r| if r <= 16 { 128 } else { (2048 / r).max(8) })
