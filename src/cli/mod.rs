@@ -16,6 +16,7 @@ mod devices;
 mod sample;
 mod train;
 mod verify;
+mod watch;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

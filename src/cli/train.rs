@@ -1,26 +1,23 @@
 //! `semgan train`: from a folder of pictures to a network.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArgs;
 use super::bench::Preset;
+use super::watch::Terminal;
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::models::sarigan::{Config, Form, Rule};
 use crate::train::options::check_res;
 use crate::train::plan::{Plan, seconds_per_step};
 use crate::train::stats::duration;
-use crate::train::{Options, Outcome, Phase, Recipe, Run, Watch, folder};
-use crate::{Error, Result, memory};
+use crate::train::{Options, Outcome, Phase, Recipe, Run, folder};
+use crate::{Error, Result};
 
 /// Trains a network on a folder or a zip of pictures
 #[derive(clap::Args, Debug)]
@@ -186,16 +183,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         say!("{} has {kimg} kimg already; a larger --kimg goes on", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut watch = Terminal::new(run.state.images)?;
+    let mut watch = Terminal::new(run.state.images, None)?;
     let outcome = run.train(&mut watch);
-    watch.bar.finish_and_clear();
+    watch.clear();
     match outcome? {
         Outcome::Finished => {
             say!("done; pictures: semgan sample --network {} --outdir samples", folder.display())
         }
         Outcome::Stopped => {
             say!("stopped; go on: semgan train --resume {}", folder.display());
-            return Ok(ExitCode::from(watch.signal.load(Ordering::Relaxed) as u8));
+            return Ok(watch.signal().unwrap_or(ExitCode::SUCCESS));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -353,62 +350,6 @@ fn create(args: &Args, options: Options, dataset: Arc<Dataset>, device: &Device)
     let desc = args.desc.as_ref().map_or(String::new(), |desc| format!("-{desc}"));
     let description = format!("sarigan-{name}-{preset}{res}-batch{batch}{desc}");
     Run::create(&args.outdir, &description, options, dataset, device)
-}
-
-/// A progress bar on a terminal, plain lines elsewhere; signals stop the run after its step.
-struct Terminal {
-    bar: ProgressBar,
-    /// Images that an earlier process had shown.
-    earlier: u64,
-    stop: Arc<AtomicBool>,
-    /// 128 + number of the signal that came.
-    signal: Arc<AtomicUsize>,
-}
-
-impl Terminal {
-    fn new(earlier: u64) -> Result<Self> {
-        let (stop, signal) = (Arc::default(), Arc::default());
-        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            listen(number, &stop, &signal).map_err(Error::io("listen for signals of", "system"))?;
-        }
-        let bar = if std::io::stderr().is_terminal() {
-            let style = "{wide_bar} {percent}%  {msg}  {elapsed_precise} < {eta_precise}";
-            let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
-            ProgressBar::new(1).with_style(style)
-        } else {
-            ProgressBar::hidden()
-        };
-        Ok(Self { bar, earlier, stop, signal })
-    }
-}
-
-/// The first signal sets the flags, the second one ends the process at once.
-fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::io::Result<()> {
-    let status = 128 + number;
-    signal_hook::flag::register_conditional_shutdown(number, status, stop.clone())?;
-    signal_hook::flag::register_usize(number, code.clone(), status as usize)?;
-    signal_hook::flag::register(number, stop.clone())?;
-    Ok(())
-}
-
-impl Watch for Terminal {
-    fn line(&mut self, text: &str) {
-        self.bar.suspend(|| say!("{text}"));
-    }
-
-    fn progress(&mut self, images: u64, total: u64, elapsed: Duration) {
-        self.bar.set_length(total);
-        self.bar.set_position(images);
-        let own = images.saturating_sub(self.earlier).max(1);
-        let per_kimg = elapsed.as_secs_f64() / (own as f64 / 1000.0);
-        let gigabytes = memory::host_bytes() as f64 / (1u64 << 30) as f64;
-        let kimg = images as f64 / 1000.0;
-        self.bar.set_message(format!("{kimg:.1} kimg  {per_kimg:.1} s/kimg  {gigabytes:.2} GB"));
-    }
-
-    fn stops(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(test)]

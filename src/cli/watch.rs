@@ -1,0 +1,88 @@
+//! How a run shows on a terminal, and what ends it early.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::train::Watch;
+use crate::{Error, Result, memory};
+
+/// A progress bar on a terminal, plain lines elsewhere; signals stop the run after its step.
+pub(super) struct Terminal {
+    bar: ProgressBar,
+    /// Images that an earlier process had shown.
+    earlier: u64,
+    stop: Arc<AtomicBool>,
+    /// 128 + number of the signal that came.
+    signal: Arc<AtomicUsize>,
+    /// When the run ends in any case.
+    limit: Option<Duration>,
+    elapsed: Duration,
+}
+
+impl Terminal {
+    /// For a run that has shown `earlier` images, and takes no longer than `limit`.
+    pub(super) fn new(earlier: u64, limit: Option<Duration>) -> Result<Self> {
+        let (stop, signal) = (Arc::default(), Arc::default());
+        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            listen(number, &stop, &signal).map_err(Error::io("listen for signals of", "system"))?;
+        }
+        let bar = if std::io::stderr().is_terminal() {
+            let style = "{wide_bar} {percent}%  {msg}  {elapsed_precise} < {eta_precise}";
+            let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
+            ProgressBar::new(1).with_style(style)
+        } else {
+            ProgressBar::hidden()
+        };
+        Ok(Self { bar, earlier, stop, signal, limit, elapsed: Duration::ZERO })
+    }
+
+    /// Exit code for the signal that ended the run, where one did.
+    pub(super) fn signal(&self) -> Option<ExitCode> {
+        let code = self.signal.load(Ordering::Relaxed) as u8;
+        (code > 0).then(|| ExitCode::from(code))
+    }
+
+    /// Removes the bar.
+    pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The first signal sets the flags, the second one ends the process at once.
+fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::io::Result<()> {
+    let status = 128 + number;
+    signal_hook::flag::register_conditional_shutdown(number, status, stop.clone())?;
+    signal_hook::flag::register_usize(number, code.clone(), status as usize)?;
+    signal_hook::flag::register(number, stop.clone())?;
+    Ok(())
+}
+
+impl Watch for Terminal {
+    fn line(&mut self, text: &str) {
+        self.bar.suspend(|| say!("{text}"));
+    }
+
+    fn progress(&mut self, images: u64, total: u64, elapsed: Duration) {
+        self.elapsed = elapsed;
+        let (position, length) = match self.limit {
+            Some(limit) => (elapsed.as_millis().min(limit.as_millis()) as u64, limit.as_millis() as u64),
+            None => (images, total),
+        };
+        self.bar.set_length(length);
+        self.bar.set_position(position);
+        let own = images.saturating_sub(self.earlier).max(1);
+        let per_kimg = elapsed.as_secs_f64() / (own as f64 / 1000.0);
+        let gigabytes = memory::host_bytes() as f64 / (1u64 << 30) as f64;
+        let kimg = images as f64 / 1000.0;
+        self.bar.set_message(format!("{kimg:.1} kimg  {per_kimg:.1} s/kimg  {gigabytes:.2} GB"));
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.limit.is_some_and(|limit| self.elapsed >= limit)
+    }
+}
