@@ -2,6 +2,7 @@
 
 use tiny_skia::Point;
 
+use super::attributes::Hat;
 use super::hair::{BEHIND, end, hairline, ink, rim};
 use super::paint::{Class, Painter, curve, discs};
 use super::portrait::Sitter;
@@ -15,12 +16,15 @@ pub(super) fn jitter(sitter: &Sitter, k: usize) -> f32 {
 pub(super) fn curls(sitter: &Sitter, limit: f32) -> Vec<(Point, f32)> {
     let radius = 0.17 + 0.08 * sitter.who.hair.hair_volume;
     let n = (2.0 * limit / (0.85 * radius)) as usize;
-    let curl = |k: usize| {
-        let angle = limit * (2.0 * k as f32 / n as f32 - 1.0);
+    // Nothing comes out beside the crown of a hat.
+    let least = if sitter.who.wear.hat == Hat::None { 0.0 } else { 1.25 };
+    let angle = |k: usize| limit * (2.0 * k as f32 / n as f32 - 1.0);
+    let angles = (0..=n).map(angle).filter(|angle| angle.abs() >= least);
+    let curl = |(k, angle)| {
         let off = jitter(sitter, k);
         (rim(sitter, angle, 0.05 * off - 0.35 * radius), radius * (1.0 + 0.15 * off))
     };
-    (0..=n).map(curl).collect()
+    angles.enumerate().map(curl).collect()
 }
 
 /// Curls down both sides, `x` beside the head.

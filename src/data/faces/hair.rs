@@ -4,7 +4,7 @@ use tiny_skia::{Path, Point, Transform};
 
 use super::attributes::{Hair, HairStyle, Hat};
 use super::curls::{crown, curls, curly, front_curls, hanging_curls, jitter};
-use super::paint::{Class, Ink, Painter, along, blob, curve, discs, flat, outline};
+use super::paint::{Class, Ink, Painter, along, blob, curve, discs, flat, outline, wisp};
 use super::portrait::Sitter;
 
 /// Depth of the hair's silhouette: behind the face, so that it slides the other way.
@@ -214,18 +214,10 @@ fn tail(painter: &mut Painter, sitter: &Sitter) {
     painter.shape(Class::Hair, &path, ink(sitter, 0.2));
     let inside = painter.inside(&path);
     for dx in [-0.12, 0.02, 0.14] {
-        let strand = curve(&[
-            at(1.0 + dx, -0.5),
-            at(1.22 + dx, 0.3),
-            at(1.18 + dx - wave, 1.1),
-            at(1.2 + dx, end),
-        ]);
-        painter.stroke(
-            &strand,
-            pose.length(0.04),
-            sitter.hair.light(0.3).alpha(0.35),
-            Some(&inside),
-        );
+        let strand =
+            [at(1.0 + dx, -0.5), at(1.22 + dx, 0.3), at(1.18 + dx - wave, 1.1), at(1.2 + dx, end)];
+        let path = wisp(&strand, pose.length(0.07));
+        painter.shade(&path, flat(sitter.hair.light(0.3).alpha(0.35)), Some(&inside));
     }
 }
 
@@ -286,24 +278,23 @@ fn strands(painter: &mut Painter, sitter: &Sitter, path: &Path) {
         let off = jitter(sitter, k);
         let x = -1.05 + 0.19 * k as f32 + 0.06 * off;
         let away = x - root;
-        let line = curve(&[
+        let line = [
             rim(sitter, 0.6 * root + 0.12 * away, -0.02),
             rim(sitter, 0.6 * root + 0.55 * away, -0.10),
             pose.at(root + 0.86 * away, -0.86 + 0.12 * away * away, 0.05),
             pose.at(0.98 * x, -0.35, 0.05),
-        ]);
+        ];
         let color =
-            if k % 3 == 0 { bright.alpha(0.20 + 0.12 * off) } else { deep.alpha(0.15 + 0.1 * off) };
-        painter.stroke(&line, pose.length(0.05 + 0.025 * off), color, Some(&inside));
+            if k % 3 == 0 { bright.alpha(0.24 + 0.12 * off) } else { deep.alpha(0.2 + 0.1 * off) };
+        painter.shade(&wisp(&line, pose.length(0.075 + 0.03 * off)), flat(color), Some(&inside));
     }
     let side = sitter.who.scene.light.signum();
-    let sheen = curve(&[
-        pose.at(0.05 * side, -1.14, 0.0),
-        pose.at(0.45 * side, -1.04, 0.0),
-        pose.at(0.76 * side, -0.78, 0.0),
-    ]);
-    painter.stroke(&sheen, pose.length(0.16), bright.alpha(0.16), Some(&inside));
-    painter.stroke(&sheen, pose.length(0.08), bright.alpha(0.20), Some(&inside));
+    let sheen = [(-0.1, -1.15), (0.25, -1.12), (0.58, -0.96), (0.86, -0.66)]
+        .map(|(x, y)| pose.at(x * side, y, 0.0));
+    for (width, alpha) in [(0.24, 0.16), (0.12, 0.20)] {
+        let path = wisp(&sheen, pose.length(width));
+        painter.shade(&path, flat(bright.alpha(alpha)), Some(&inside));
+    }
 }
 
 /// Hair that falls over the ears and in front of the shoulders.
@@ -353,6 +344,6 @@ fn lock(painter: &mut Painter, sitter: &Sitter, sign: f32) {
             sitter.hair.light(0.3).alpha(0.26)
         };
         let strand = hanging(sitter, sign, [x, x + 0.03, x + 0.04, x, x - 0.04], 0.0, 1.0);
-        painter.stroke(&curve(&strand), pose.length(0.045), color, Some(&inside));
+        painter.shade(&wisp(&strand, pose.length(0.08)), flat(color), Some(&inside));
     }
 }

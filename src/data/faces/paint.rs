@@ -188,6 +188,20 @@ pub(super) fn curve(points: &[Point]) -> Path {
     pen.finish().expect("a curve has points")
 }
 
+/// A strand along `points`, which is pointed at both ends.
+pub(super) fn wisp(points: &[Point], width: f32) -> Path {
+    let n = points.len();
+    let edge = |k: usize, side: f32| {
+        let along = points[(k + 1).min(n - 1)] - points[k.saturating_sub(1)];
+        let thick = width * (std::f32::consts::PI * k as f32 / (n - 1) as f32).sin();
+        let scale = 0.5 * side * thick / along.length().max(f32::MIN_POSITIVE);
+        Point::from_xy(points[k].x - scale * along.y, points[k].y + scale * along.x)
+    };
+    let one: Vec<_> = (0..n).map(|k| edge(k, 1.0)).collect();
+    let other: Vec<_> = (0..n).rev().map(|k| edge(k, -1.0)).collect();
+    outline(&[&one, &other])
+}
+
 /// Catmull-Rom through `points`, the first of which is where the pen is.
 fn spline(pen: &mut PathBuilder, points: &[Point], closed: bool) {
     let n = points.len() as isize;

@@ -26,18 +26,11 @@ fn room(painter: &mut Painter, sitter: &Sitter, wall: Tint) {
     let (scene, colors) = (&sitter.who.scene, &sitter.colors);
     let side = scene.light.signum();
     let x = |from_light: f32| Point::from_xy(0.5 + side * (0.5 - from_light), 0.0);
-    let (pane, bar) = (colors.glow.light(0.5).alpha(0.75), wall.alpha(0.35));
-    let none = pane_edge(colors.glow);
-    let window = [
-        (0.0, none),
-        (0.1, pane),
-        (0.4, pane),
-        (0.48, bar),
-        (0.54, bar),
-        (0.62, pane),
-        (0.9, pane),
-        (1.0, none),
-    ];
+    let glass = colors.glow.light(0.5);
+    let (edge, pane, bar) = (glass.alpha(0.0), glass.alpha(0.75), wall.alpha(0.35));
+    let stops = [0.0, 0.1, 0.4, 0.48, 0.54, 0.62, 0.9, 1.0];
+    let window = [edge, pane, pane, bar, bar, pane, pane, edge];
+    let window: Vec<_> = stops.into_iter().zip(window).collect();
     painter.shade(&everywhere(), along(x(-0.02), x(0.44), &window), None);
     let lamp = Point::from_xy(x(0.86).x, 0.30);
     let shine = [
@@ -49,15 +42,8 @@ fn room(painter: &mut Painter, sitter: &Sitter, wall: Tint) {
     let wood = colors.accent.mix(wall, 0.55).dark(0.25);
     let board =
         [(0.0, wood.alpha(0.0)), (0.25, wood.alpha(0.75)), (1.0, wood.dark(0.2).alpha(0.85))];
-    painter.shade(
-        &everywhere(),
-        along(Point::from_xy(0.5, 0.52), Point::from_xy(0.5, 0.86), &board),
-        None,
-    );
-}
-
-fn pane_edge(glow: Tint) -> tiny_skia::Color {
-    glow.light(0.5).alpha(0.0)
+    let (above, below) = (Point::from_xy(0.5, 0.52), Point::from_xy(0.5, 0.86));
+    painter.shade(&everywhere(), along(above, below, &board), None);
 }
 
 /// Soft discs of light.
@@ -76,8 +62,12 @@ fn lights(painter: &mut Painter, sitter: &Sitter) {
 /// The colour of the light over the whole picture, stronger where it comes from.
 pub(super) fn light(painter: &mut Painter, sitter: &Sitter) {
     let scene = &sitter.who.scene;
-    let color = if scene.light_warmth > 0.0 { Tint::hex(0xffb45e) } else { Tint::hex(0x6fa4e8) };
-    let strength = 0.13 * scene.light_warmth.abs();
+    let warmth = scene.light_warmth;
+    let (color, strength) = if warmth > 0.0 {
+        (Tint::hex(0xffb45e), 0.14 * warmth)
+    } else {
+        (Tint::hex(0x7fa8e0), -0.09 * warmth)
+    };
     let from = Point::from_xy(0.5 + 0.5 * scene.light, 0.0);
     let to = Point::from_xy(0.5 - 0.5 * scene.light, 1.0);
     let stops = [(0.0, color.alpha(strength)), (1.0, color.alpha(0.3 * strength))];
