@@ -35,6 +35,7 @@ fn torso(sitter: &Sitter, neckline: &Neckline) -> Path {
     outline(&[&edge(sitter, neckline), &shoulders])
 }
 
+/// What covers the body.
 pub(super) fn cloth(painter: &mut Painter, sitter: &Sitter) {
     let (pose, colors, wear) = (&sitter.pose, &sitter.colors, &sitter.who.wear);
     let neck = 0.66 - 0.13 * sitter.who.person.feminine;
@@ -78,6 +79,7 @@ pub(super) fn cloth(painter: &mut Painter, sitter: &Sitter) {
     }
 }
 
+/// What is woven or printed.
 fn pattern(painter: &mut Painter, sitter: &Sitter, path: &Path) {
     let (pose, wear) = (&sitter.pose, &sitter.who.wear);
     let inside = painter.inside(path);
@@ -115,6 +117,7 @@ fn band(painter: &mut Painter, sitter: &Sitter, neckline: &Neckline, width: f32)
     painter.line(Class::Cloth, &path, sitter.pose.length(width), color.solid());
 }
 
+/// The two flaps of a shirt.
 fn collar(painter: &mut Painter, sitter: &Sitter, neck: f32, color: Tint) {
     let pose = &sitter.pose;
     for s in [-1.0, 1.0] {
@@ -136,6 +139,7 @@ fn collar(painter: &mut Painter, sitter: &Sitter, neck: f32, color: Tint) {
     painter.stroke(&fold, pose.length(0.03), color.dark(0.45).alpha(0.5), None);
 }
 
+/// A knitted collar up to the chin.
 fn turtleneck(painter: &mut Painter, sitter: &Sitter, neck: f32) {
     let (pose, color) = (&sitter.pose, sitter.colors.cloth);
     let at = |x: f32, y: f32| pose.body(x, y);
@@ -159,6 +163,7 @@ fn turtleneck(painter: &mut Painter, sitter: &Sitter, neck: f32) {
     painter.stroke(&crease, pose.length(0.05), color.dark(0.4).alpha(0.5), None);
 }
 
+/// The folded hood and its strings.
 fn hood(painter: &mut Painter, sitter: &Sitter, neck: f32) {
     let (pose, color) = (&sitter.pose, sitter.colors.cloth);
     for s in [-1.0, 1.0] {
@@ -190,6 +195,7 @@ fn hood(painter: &mut Painter, sitter: &Sitter, neck: f32) {
     }
 }
 
+/// An open jacket.
 fn lapels(painter: &mut Painter, sitter: &Sitter, neck: f32) {
     let (pose, color) = (&sitter.pose, sitter.colors.cloth);
     for s in [-1.0, 1.0] {

@@ -11,6 +11,7 @@ pub(super) const EYE_X: f32 = 0.445;
 const EYE_WIDTH: f32 = 0.25;
 const LASH: Tint = Tint::hex(0x33242a);
 
+/// An eye with its lids, in the hollow below the brow.
 pub(super) fn eye(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     let (pose, f) = (&sitter.pose, &sitter.who.features);
     let feminine = sitter.who.person.feminine;
@@ -59,6 +60,7 @@ pub(super) fn eye(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     }
 }
 
+/// Iris and pupil with two lights.
 fn iris(painter: &mut Painter, sitter: &Sitter, center: Point, eye: &Path) {
     let (pose, f) = (&sitter.pose, &sitter.who.features);
     let inside = painter.inside(eye);
@@ -79,6 +81,7 @@ fn iris(painter: &mut Painter, sitter: &Sitter, center: Point, eye: &Path) {
     painter.shade(&discs([(low, 0.16 * radius)]), flat(WHITE.alpha(0.5)), Some(&inside));
 }
 
+/// A brow, tapered outwards.
 pub(super) fn brow(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     let (pose, f) = (&sitter.pose, &sitter.who.features);
     let thick = 0.058 * f.brow_thickness;
@@ -101,6 +104,7 @@ pub(super) fn brow(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     painter.shape(Class::Brows, &path, flat(color.solid()));
 }
 
+/// The nose: seen by its shades, labelled as a shape.
 pub(super) fn nose(painter: &mut Painter, sitter: &Sitter) {
     let (pose, f) = (&sitter.pose, &sitter.who.features);
     let (w, base) = (f.nose_width, 0.56 * f.nose_length);

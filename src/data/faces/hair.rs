@@ -45,6 +45,7 @@ pub(super) fn rim(sitter: &Sitter, angle: f32, out: f32) -> Point {
     sitter.pose.at(x, y, BEHIND)
 }
 
+/// `n` points of the silhouette.
 fn rims(sitter: &Sitter, from: f32, to: f32, n: usize) -> Vec<Point> {
     let angle = |k: usize| from + (to - from) * k as f32 / (n - 1) as f32;
     (0..n).map(|k| rim(sitter, angle(k), 0.0)).collect()
@@ -78,7 +79,7 @@ fn cap(sitter: &Sitter) -> Path {
         pose.at(0.875 * w, -0.25, 0.12),
     ];
     inner.extend((0..15).map(|k| {
-        let x = 0.80 - 1.6 * k as f32 / 14.0;
+        let x = 0.76 * (1.0 - k as f32 / 7.0);
         pose.face(x * w, hairline(hair, x), 0.05)
     }));
     inner.extend([
@@ -109,7 +110,7 @@ pub(super) fn end(hair: &Hair) -> f32 {
     0.05 + 2.35 * hair.hair_length
 }
 
-/// The outer edge of hanging hair from the temple down, `wide` beside the head.
+/// An edge of hanging hair from the temple down, at `x` beside the head in five heights.
 fn hanging(sitter: &Sitter, sign: f32, x: [f32; 5], z: f32, phase: f32) -> Vec<Point> {
     let hair = &sitter.who.hair;
     let y_end = end(hair);
@@ -156,6 +157,7 @@ pub(super) fn back(painter: &mut Painter, sitter: &Sitter) {
     }
 }
 
+/// Hair behind the neck.
 fn fall(sitter: &Sitter) -> Path {
     let (side, _) = volume(sitter);
     let wide = 1.04 + side;
@@ -168,10 +170,8 @@ fn fall(sitter: &Sitter) -> Path {
     blob(&[&top[..], &right, &left].concat())
 }
 
+/// A knot on top of the head.
 fn bun(painter: &mut Painter, sitter: &Sitter) {
-    if sitter.who.wear.hat != Hat::None {
-        return;
-    }
     let (pose, hair) = (&sitter.pose, &sitter.who.hair);
     let radius = 0.30 + 0.16 * hair.hair_volume;
     let center = pose.at(0.12 * hair.hair_part, -1.38 - 0.55 * radius, -0.3);
@@ -189,6 +189,7 @@ fn bun(painter: &mut Painter, sitter: &Sitter) {
     }
 }
 
+/// Hair tied at the back, on the side that is seen.
 fn tail(painter: &mut Painter, sitter: &Sitter) {
     let pose = &sitter.pose;
     let sign = if sitter.pose.turn.abs() > 0.05 {
@@ -248,21 +249,17 @@ pub(super) fn top(painter: &mut Painter, sitter: &Sitter) {
     }
     let path = cap(sitter);
     if hair.hair_style == HairStyle::Buzz {
-        let flecked = ink(sitter, 0.0);
+        // The skull shines through.
+        let mut cropped = ink(sitter, 0.0);
+        cropped.apply_opacity(0.86);
         painter.shape(Class::Hair, &path, flat(sitter.skin.dark(0.3).solid()));
-        let mut flecked = flecked;
-        flecked.apply_opacity(0.86);
-        painter.shade(&path, flecked, None);
+        painter.shade(&path, cropped, None);
         return;
     }
     painter.shape(Class::Hair, &path, ink(sitter, 0.0));
     if matches!(hair.hair_style, HairStyle::Curls | HairStyle::LongCurls) {
-        curly(
-            painter,
-            sitter,
-            &[crown(sitter), curls(sitter, 1.7), front_curls(sitter)].concat(),
-            0.0,
-        );
+        let all = [crown(sitter), curls(sitter, 1.7), front_curls(sitter)].concat();
+        curly(painter, sitter, &all, 0.0);
     } else {
         strands(painter, sitter, &path);
     }
@@ -312,6 +309,7 @@ pub(super) fn front(painter: &mut Painter, sitter: &Sitter) {
     }
 }
 
+/// Straight or wavy hair beside a cheek.
 fn lock(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     let (pose, hair) = (&sitter.pose, &sitter.who.hair);
     let w = sitter.who.features.face_width;

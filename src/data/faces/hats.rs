@@ -8,10 +8,9 @@ use super::palette::Tint;
 use super::portrait::Sitter;
 
 pub(super) fn hat(painter: &mut Painter, sitter: &Sitter) {
-    let kind = sitter.who.wear.hat;
     let color = sitter.colors.accent;
-    match kind {
-        Hat::None => return,
+    match sitter.who.wear.hat {
+        Hat::None => {}
         Hat::Beanie => beanie(painter, sitter, color),
         Hat::Cap => visored(painter, sitter, color),
         Hat::Brimmed => brimmed(painter, sitter, color),
@@ -40,15 +39,17 @@ fn brow_line(sitter: &Sitter, wide: f32, side: f32, middle: f32) -> Vec<Point> {
         .to_vec()
 }
 
+/// Cloth in the light.
 fn lit(sitter: &Sitter, color: Tint) -> Ink {
     let (pose, light) = (&sitter.pose, sitter.who.scene.light.signum());
     along(
         pose.at(0.9 * light, -1.5, 0.0),
-        pose.at(-1.0 * light, -0.5, 0.0),
+        pose.at(-light, -0.5, 0.0),
         &[(0.0, color.light(0.2).solid()), (0.5, color.solid()), (1.0, color.dark(0.32).solid())],
     )
 }
 
+/// The shadow that a hat with such a lower edge throws on the face.
 fn shadow_below(painter: &mut Painter, sitter: &Sitter, wide: f32, side: f32, middle: f32) {
     let mut low = brow_line(sitter, wide, side + 0.12, middle + 0.14);
     let top = brow_line(sitter, wide, side - 0.3, middle - 0.3);
@@ -57,6 +58,7 @@ fn shadow_below(painter: &mut Painter, sitter: &Sitter, wide: f32, side: f32, mi
     painter.shade(&outline(&[&low, &top]), flat(sitter.skin.dark(0.5).alpha(0.42)), Some(&inside));
 }
 
+/// A knitted cap with a folded rim.
 fn beanie(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     let pose = &sitter.pose;
     shadow_below(painter, sitter, 1.1, -0.40, -0.52);
@@ -81,6 +83,7 @@ fn beanie(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     painter.stroke(&edge, pose.length(0.04), color.dark(0.5).alpha(0.4), None);
 }
 
+/// A cap with a visor, which turns with the head.
 fn visored(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     let pose = &sitter.pose;
     shadow_below(painter, sitter, 1.05, -0.50, -0.36);
@@ -111,10 +114,11 @@ fn visored(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     );
 }
 
+/// A felt hat with a ribbon.
 fn brimmed(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     let pose = &sitter.pose;
     shadow_below(painter, sitter, 1.2, -0.42, -0.42);
-    let at = |x: f32, y: f32, z: f32| pose.at(x, y, z);
+    let at = |x, y, z| pose.at(x, y, z);
     let brim = blob(&[
         at(-1.72, -0.66, 0.0),
         at(-1.2, -0.50, 0.3),
@@ -147,6 +151,7 @@ fn brimmed(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     painter.shape(Class::Hat, &ribbon, lit(sitter, color.dark(0.5)));
 }
 
+/// Soft, and tilted away from the parting.
 fn beret(painter: &mut Painter, sitter: &Sitter, color: Tint) {
     let pose = &sitter.pose;
     let s = sitter.who.hair.hair_part.signum();

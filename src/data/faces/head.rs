@@ -92,6 +92,7 @@ pub(super) fn lobe(sitter: &Sitter, sign: f32) -> Point {
     sitter.pose.at(x + sign * 0.03, y + 0.38, 0.0)
 }
 
+/// One ear.
 pub(super) fn ear(painter: &mut Painter, sitter: &Sitter, sign: f32) {
     let (x, y) = ear_center(sitter, sign);
     let wide = 1.0 + 0.5 * (-sign * sitter.pose.turn).max(0.0);
@@ -150,6 +151,7 @@ pub(super) fn face(painter: &mut Painter, sitter: &Sitter) {
     cheeks(painter, sitter);
 }
 
+/// Blush and freckles.
 fn cheeks(painter: &mut Painter, sitter: &Sitter) {
     let (pose, f) = (&sitter.pose, &sitter.who.features);
     let inside = painter.inside(&sitter.face);

@@ -11,6 +11,7 @@ use super::portrait::Sitter;
 
 const GOLD: Tint = Tint::hex(0xd9ab4e);
 
+/// A chain with a pendant; part of the neck.
 pub(super) fn necklace(painter: &mut Painter, sitter: &Sitter) {
     if !sitter.who.wear.necklace {
         return;
@@ -56,6 +57,7 @@ pub(super) fn lenses(painter: &mut Painter, sitter: &Sitter) {
     }
 }
 
+/// Frames, bridge and arms, and dark lenses.
 pub(super) fn eyeglasses(painter: &mut Painter, sitter: &Sitter) {
     let (pose, kind) = (&sitter.pose, sitter.who.wear.eyeglasses);
     if kind == Eyeglasses::None {
@@ -101,6 +103,7 @@ pub(super) fn eyeglasses(painter: &mut Painter, sitter: &Sitter) {
     );
 }
 
+/// On the ears that are seen.
 pub(super) fn earrings(painter: &mut Painter, sitter: &Sitter) {
     for sign in [-1.0, 1.0] {
         if sitter.pose.is_far(sign) {

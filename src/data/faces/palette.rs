@@ -61,8 +61,8 @@ impl Tint {
 
 /// From light to dark.
 const SKIN: [Tint; 8] = [
-    Tint::hex(0xf8dccb),
-    Tint::hex(0xf3cbb0),
+    Tint::hex(0xf7d7c0),
+    Tint::hex(0xf1c8aa),
     Tint::hex(0xe8b794),
     Tint::hex(0xd69f78),
     Tint::hex(0xbb8059),

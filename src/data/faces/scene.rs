@@ -7,6 +7,7 @@ use super::paint::{Class, Painter, along, around, discs, everywhere};
 use super::palette::Tint;
 use super::portrait::Sitter;
 
+/// What is behind the person.
 pub(super) fn background(painter: &mut Painter, sitter: &Sitter) {
     let (scene, colors) = (&sitter.who.scene, &sitter.colors);
     let side = scene.light.signum();

@@ -25,7 +25,7 @@ impl Attributes {
     }
 }
 
-/// 0 up to `low`, 1 from `high`, a line between.
+/// 0 at `low`, 1 at `high` (which may be less), a line between, and constant outside.
 fn ramp(x: f32, low: f32, high: f32) -> f32 {
     ((x - low) / (high - low)).clamp(0.0, 1.0)
 }
@@ -46,7 +46,7 @@ impl Person {
 impl View {
     fn draw(dice: &mut Dice) -> Self {
         Self {
-            yaw: dice.about(0.0, 13.0),
+            yaw: dice.about(0.0, 12.0),
             pitch: dice.about(0.0, 5.0),
             roll: dice.about(0.0, 4.5),
             zoom: dice.about(1.0, 0.035),
