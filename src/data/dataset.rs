@@ -55,9 +55,9 @@ struct Broken {
 impl Dataset {
     /// Opens the folder or zip archive at `path`, with everything below it.
     ///
-    /// Hidden files, files that are no pictures by their extension, and label maps (`labels/` beside
-    /// `images/`) are ignored. Broken pictures
-    /// are skipped and listed in [`skipped`](Self::skipped); a set of nothing else is an error.
+    /// Hidden files, files that are no pictures by their extension, and label maps (`labels/`
+    /// beside `images/`) are ignored. Broken pictures are skipped and listed in
+    /// [`skipped`](Self::skipped); a set of nothing else is an error.
     pub fn open(path: impl AsRef<Path>, res: usize) -> Result<Self> {
         Self::open_within(path.as_ref(), res, MEMORY_LIMIT_BYTES)
     }

@@ -8,8 +8,8 @@
 //! - `attributes.rs` is what tells one portrait from another, `statistics.rs` how often it occurs,
 //! - `palette.rs` holds the colours, `pose.rs` the camera,
 //! - `paint.rs` is the painter, `portrait.rs` the order of the layers,
-//! - `scene`, `head`, `features`, `mouth`, `beard`, `hair`, `curls`, `cloth`, `ornaments` and `hats`
-//!   are what is painted,
+//! - `scene`, `head`, `features`, `mouth`, `beard`, `hair`, `curls`, `cloth`, `ornaments` and
+//!   `hats` are what is painted,
 //! - `write.rs` makes the folder or archive.
 
 mod attributes;
@@ -56,6 +56,8 @@ pub const CLASSES: [&str; 13] = [
     "hat",
     "earrings",
 ];
+
+const _: () = assert!(paint::Class::Earrings as usize + 1 == CLASSES.len());
 
 /// One face, not yet painted.
 #[derive(Clone, Debug, PartialEq)]

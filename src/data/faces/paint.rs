@@ -40,8 +40,8 @@ pub(super) fn along(from: Point, to: Point, stops: &[(f32, Color)]) -> Ink {
 
 /// A colour from a centre outwards.
 pub(super) fn around(center: Point, radius: f32, stops: &[(f32, Color)]) -> Ink {
-    let (stops_, identity) = (gradient(stops), Transform::identity());
-    RadialGradient::new(center, 0.0, center, radius, stops_, SpreadMode::Pad, identity)
+    let (gradient, identity) = (gradient(stops), Transform::identity());
+    RadialGradient::new(center, 0.0, center, radius, gradient, SpreadMode::Pad, identity)
         .unwrap_or(Shader::SolidColor(stops[0].1))
 }
 

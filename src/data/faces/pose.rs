@@ -22,7 +22,7 @@ pub(super) struct Pose {
     cos_yaw: f32,
     nod: f32,
     roll: (f32, f32),
-    pub(super) unit: f32,
+    unit: f32,
     origin: Point,
 }
 

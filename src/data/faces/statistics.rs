@@ -1,5 +1,5 @@
-//! How attributes are drawn, so that they go together: grey hair comes with age, light eyes with light
-//! skin, a beard more often with a bald head.
+//! How attributes are drawn, so that they go together: grey hair comes with age, light eyes with
+//! light skin, a beard more often with a bald head.
 
 use super::attributes::{
     Attributes, Background, Cloth, Earrings, Eyeglasses, Features, Hair, HairStyle, Hat, Pattern,

@@ -1,9 +1,9 @@
 //! A set of faces on the disk: a folder, or a zip archive without compression.
 //!
 //! Pictures are `images/00000/img00000000.png`, their label maps the same below `labels/` (8-bit
-//! grey, index of the class); a sub-folder holds a thousand. `dataset.json` has the classes and, under
-//! `attributes`, each picture's name with its [`Attributes`]. It is written last: a set without it is
-//! not complete.
+//! grey, index of the class); a sub-folder holds a thousand. `dataset.json` has the classes and,
+//! under `attributes`, each picture's name with its [`Attributes`]. It is written last: a set
+//! without it is not complete.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -70,8 +70,8 @@ fn name(folder: &str, index: u64) -> String {
 }
 
 impl FaceSet {
-    /// Writes the set to `path`: an archive where the name ends in `.zip`, else a folder. `progress`
-    /// hears how many faces are written.
+    /// Writes the set to `path`: an archive where the name ends in `.zip`, else a folder.
+    /// `progress` hears how many faces are written.
     ///
     /// # Errors
     /// When a number makes no sense, something is there already, or the system refuses.
