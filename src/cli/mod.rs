@@ -12,6 +12,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod data;
 mod devices;
 mod sample;
 mod train;
@@ -37,6 +38,7 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Data(data::Args),
     Devices(devices::Args),
     Bench(bench::Args),
     Verify(verify::Args),
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -55,14 +55,25 @@ struct Broken {
 impl Dataset {
     /// Opens the folder or zip archive at `path`, with everything below it.
     ///
-    /// Hidden files and files that are no pictures by their extension are ignored. Broken pictures
-    /// are skipped and listed in [`skipped`](Self::skipped); a set of nothing else is an error.
+    /// Hidden files, files that are no pictures by their extension, and label maps (`labels/`
+    /// beside `images/`) are ignored. Broken pictures are skipped and listed in
+    /// [`skipped`](Self::skipped); a set of nothing else is an error.
     pub fn open(path: impl AsRef<Path>, res: usize) -> Result<Self> {
         Self::open_within(path.as_ref(), res, MEMORY_LIMIT_BYTES)
     }
 
+    /// As [`open`](Self::open), without looking beyond the first `count` files.
+    pub fn open_first(path: impl AsRef<Path>, res: usize, count: usize) -> Result<Self> {
+        let mut found = source::list(path.as_ref())?;
+        found.truncate(count);
+        Self::check(path.as_ref(), found, res, MEMORY_LIMIT_BYTES)
+    }
+
     fn open_within(path: &Path, res: usize, limit_bytes: usize) -> Result<Self> {
-        let found = source::list(path)?;
+        Self::check(path, source::list(path)?, res, limit_bytes)
+    }
+
+    fn check(path: &Path, found: Vec<Entry>, res: usize, limit_bytes: usize) -> Result<Self> {
         let keep = found.len() * 3 * res * res <= limit_bytes;
         let check = if keep { decode } else { check_header };
         let checked: Vec<_> = found.par_iter().map(|entry| check(entry, res)).collect();
@@ -120,6 +131,14 @@ impl Dataset {
     #[expect(clippy::len_without_is_empty, reason = "an empty set cannot be opened")]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Path of picture `index` below the folder or inside the archive.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
+    pub fn name(&self, index: usize) -> &str {
+        &self.entries[index].name
     }
 
     /// The folder or archive.

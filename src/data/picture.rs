@@ -11,7 +11,10 @@
 use std::io::Cursor;
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{
+    DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel,
+    RgbImage,
+};
 
 /// Longest side that is decoded: a header of 20 bytes must not be able to fill the memory.
 const MAX_SIDE: u32 = 16_384;
@@ -41,7 +44,19 @@ pub(super) fn decode(name: &str, bytes: &[u8], res: u32) -> Result<Decoded, Stri
     }
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     picture.apply_orientation(orientation);
-    Ok(Decoded { rgb: resize_to_square(opaque(picture), res).into_raw(), size })
+    let square = resize_to_square(opaque(picture), res, FilterType::Lanczos3);
+    Ok(Decoded { rgb: square.into_raw(), size })
+}
+
+/// Decodes a label map, `[res, res]`: cropped as its picture, then the nearest label. Only 8-bit
+/// grey keeps the labels as they are.
+pub(super) fn decode_labels(name: &str, bytes: &[u8], res: u32) -> Result<Vec<u8>, String> {
+    let decoder = decoder(name, bytes)?;
+    if decoder.original_color_type() != ExtendedColorType::L8 {
+        return Err("is no label map; they are 8-bit grey with the index of the class".into());
+    }
+    let map = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    Ok(resize_to_square(map.into_luma8(), res, FilterType::Nearest).into_raw())
 }
 
 /// A decoder chosen by the content, or by the name for formats without a signature.
@@ -79,7 +94,11 @@ fn opaque(picture: DynamicImage) -> RgbImage {
     })
 }
 
-fn resize_to_square(picture: RgbImage, res: u32) -> RgbImage {
+fn resize_to_square<P: Pixel<Subpixel = u8> + 'static>(
+    picture: ImageBuffer<P, Vec<u8>>,
+    res: u32,
+    filter: FilterType,
+) -> ImageBuffer<P, Vec<u8>> {
     if picture.dimensions() == (res, res) {
         return picture;
     }
@@ -87,7 +106,7 @@ fn resize_to_square(picture: RgbImage, res: u32) -> RgbImage {
     let side = width.min(height);
     let (x, y) = ((width - side) / 2, (height - side) / 2);
     let square = imageops::crop_imm(&picture, x, y, side, side);
-    imageops::resize(&*square, res, res, FilterType::Lanczos3)
+    imageops::resize(&*square, res, res, filter)
 }
 
 const JPEG_START: &[u8] = &[0xff, 0xd8, 0xff];

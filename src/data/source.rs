@@ -2,7 +2,11 @@
 //!
 //! Both kinds of source list the same names in the same order, so a set may be packed or unpacked
 //! between two runs. Archives are read in memory only: a name in them is never used as a path.
+//!
+//! Where `images/` and `labels/` lie side by side, at any depth, the second holds label maps: they
+//! are no pictures to train on.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,6 +19,11 @@ use crate::{Error, Result};
 
 /// A shared archive. Only reading is behind the lock; decoding, which costs far more, is not.
 type Archive = Arc<Mutex<ZipArchive<BufReader<File>>>>;
+
+/// Folder of the pictures that have label maps.
+pub(super) const PICTURES: &str = "images/";
+/// Folder of their label maps, beside it.
+pub(super) const LABELS: &str = "labels/";
 
 /// One picture file, not yet read.
 pub(super) struct Entry {
@@ -47,6 +56,16 @@ impl Entry {
 
 /// Lists the picture files of the folder or zip archive at `path`, sorted by name; at least one.
 pub(super) fn list(path: &Path) -> Result<Vec<Entry>> {
+    Ok(list_separately(path)?.0)
+}
+
+/// Lists the label maps that lie beside the pictures, sorted by name.
+pub(super) fn list_labels(path: &Path) -> Result<Vec<Entry>> {
+    Ok(list_separately(path)?.1)
+}
+
+/// The pictures and the label maps.
+fn list_separately(path: &Path) -> Result<(Vec<Entry>, Vec<Entry>)> {
     let kind = fs::metadata(path).map_err(|e| {
         Error::dataset(path, format!("cannot be opened ({e}); check the path of the data set"))
     })?;
@@ -64,7 +83,16 @@ pub(super) fn list(path: &Path) -> Result<Vec<Entry>> {
         ));
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(entries)
+    let labelled: HashSet<String> =
+        entries.iter().flat_map(|e| parents(&e.name, PICTURES)).map(str::to_owned).collect();
+    let is_picture = |e: &Entry| !parents(&e.name, LABELS).any(|parent| labelled.contains(parent));
+    Ok(entries.into_iter().partition(is_picture))
+}
+
+/// What stands before each folder called `folder` in a name: `a/` for `a/images/b.png`.
+pub(super) fn parents<'a>(name: &'a str, folder: &'a str) -> impl Iterator<Item = &'a str> {
+    let before = name.match_indices(folder).map(|(at, _)| &name[..at]);
+    before.filter(|parent| parent.is_empty() || parent.ends_with('/'))
 }
 
 /// Adds the pictures below `folder`. Links to files are followed, links to folders are not: they
@@ -160,6 +188,35 @@ pub(super) mod tests {
         let entries = list(&dir.path().join("set.zip")).unwrap();
         let read: Vec<_> = entries.iter().map(|e| (&*e.name, e.read(3).unwrap())).collect();
         assert_eq!(read, [("../../up.png", b"up".to_vec()), ("/etc/root.png", b"roo".to_vec())]);
+    }
+
+    #[test]
+    fn label_maps_are_no_pictures() {
+        let files = [
+            ("train/images/b.png", b"picture".to_vec()),
+            ("train/labels/b.png", b"map".to_vec()),
+            ("images/00000/a.jpg", b"picture".to_vec()),
+            ("labels/00000/a.png", b"map".to_vec()),
+            ("labels/00000/more/images/c.png", b"map".to_vec()),
+            ("my-images/d.png", b"picture".to_vec()),
+            ("other/labels/d.png", b"a picture of a label".to_vec()),
+            ("labels.png", b"picture".to_vec()),
+        ];
+        let pictures = [
+            "images/00000/a.jpg",
+            "labels.png",
+            "my-images/d.png",
+            "other/labels/d.png",
+            "train/images/b.png",
+        ];
+        let maps = ["labels/00000/a.png", "labels/00000/more/images/c.png", "train/labels/b.png"];
+        let unpacked = folder(&files);
+        let packed = folder(&[("set.zip", archive(&files, CompressionMethod::Stored))]);
+        for path in [unpacked.path().to_owned(), packed.path().join("set.zip")] {
+            let names = |entries: Vec<Entry>| entries.into_iter().map(|e| e.name);
+            assert!(names(list(&path).unwrap()).eq(pictures), "{path:?}");
+            assert!(names(list_labels(&path).unwrap()).eq(maps), "{path:?}");
+        }
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 mod autograd;
 mod cli;
 mod common;
+mod data;
 mod device;
 mod errors;
 mod golden;

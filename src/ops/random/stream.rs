@@ -24,6 +24,8 @@ pub enum Stream {
     SampleNoise = 2048,
     /// Latents of the mean style.
     MeanStyle = 96,
+    /// Drawn faces; the step is the face's index.
+    Faces = 112,
 }
 
 impl Stream {
