@@ -13,6 +13,7 @@ macro_rules! say {
 
 mod bench;
 mod devices;
+mod groups;
 mod sample;
 mod train;
 mod verify;
@@ -36,6 +37,7 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Groups(groups::Args),
     Devices(devices::Args),
     Bench(bench::Args),
     Verify(verify::Args),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Groups(args) => groups::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),

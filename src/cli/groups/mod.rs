@@ -1,0 +1,98 @@
+//! `semgan groups`: the channel groups of a SariGAN, in numbers and pictures, and edits by group.
+
+mod edit;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::DeviceArgs;
+use crate::models::sarigan::Generator;
+use crate::nn::Network;
+use crate::tensor::Tensor;
+use crate::train::{folder, snapshot};
+use crate::{Error, Result};
+
+/// Shows the channel groups of a network; `groups edit` edits pictures by them
+///
+/// Prints a line per grouped layer: side of its output, the channels of its input that are grouped,
+/// groups and how many of them hold channels, channels of the largest, median and smallest of those,
+/// channels in no group, mean cosine similarity of kernels inside and between groups, and the part of
+/// all pairs of channels that the grouping loss wants together, which training moves to 1/g.
+///
+/// With --outdir, two pictures per layer:
+/// groups-LAYER.png has a row per seed: the picture, then where each group is active (mean of its
+/// channels, each map from its least to its largest value, dark to bright). Columns say the group and
+/// its channels (g3 n12); empty groups are left out.
+/// similarity-LAYER.png has the cosine similarity of all channels, sorted by group.
+#[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    show: Option<show::Args>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Edit(edit::Args),
+}
+
+/// What both commands take.
+#[derive(clap::Args, Debug)]
+struct NetworkArgs {
+    /// Run folder (its newest snapshot) or snapshot file
+    #[arg(long, value_name = "RUN_OR_FILE")]
+    network: PathBuf,
+    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
+    #[arg(
+        long = "trunc",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_negative_numbers = true
+    )]
+    psi: f64,
+    /// Folder for the pictures; without it there are none
+    #[arg(long, value_name = "DIR")]
+    outdir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// A network that was opened.
+struct Opened {
+    network: Network<Generator>,
+    mean: Tensor,
+    /// The file.
+    source: String,
+}
+
+impl NetworkArgs {
+    fn open(&self) -> Result<Opened> {
+        if !self.psi.is_finite() {
+            return Err(Error::config("--trunc", format!("{} is not a number", self.psi)));
+        }
+        let (file, passed_over) = folder::network(&self.network)?;
+        snapshot::network_config(&file)?;
+        passed_over.iter().for_each(|p| say!("passed over {p}"));
+        let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
+        if let Some(dir) = &self.outdir {
+            std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        }
+        Ok(Opened { network, mean, source: file.path.display().to_string() })
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match (&args.command, &args.show) {
+        (Some(Command::Edit(args)), _) => edit::run(args),
+        (None, Some(args)) => show::run(args),
+        (None, None) => unreachable!("--network is required without a subcommand"),
+    }
+}
