@@ -5,16 +5,15 @@
 //! (intra). An [`Edit`] replaces those of some groups by another picture's, or goes some way there.
 //!
 //! Whether an edit stays where its groups are active is measured against their region. The map of
-//! a layer is |mean of the layer's input over the channels of the edited groups|, of the unedited
-//! picture, bilinear at picture size; the map of an edit is the mean over its layers of maps divided
-//! by their maxima, and its region is where the map is above its mean. The share of the change
-//! outside the region is to be read beside the share of the area outside: an edit that knows nothing
-//! of its region has both equal.
+//! groups of one layer is the mean of the layer's input over their channels, in the unedited picture,
+//! bilinear at picture size; over several layers it is the mean of maps that were scaled to 0..1. The
+//! region is where the map is above its mean. The share of the change outside is to be read beside
+//! the share of the area outside: an edit that knows nothing of its region has both equal.
 
 use serde::Serialize;
 
 use crate::models::sarigan::{Codes, Generator, Grouping, LayerCodes};
-use crate::sample::{Noise, Plane, Rgb, Sampler};
+use crate::sample::{Noise, Plane, Rgb, Sampler, ranges};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 
@@ -151,9 +150,12 @@ impl Target {
                 continue;
             }
             let there = |&k: &usize| {
-                let groups = all[k].non_empty();
-                let groups: Vec<String> = groups.iter().map(usize::to_string).collect();
-                format!("{}: {} of {}", all[k].layer, groups.join(", "), all[k].sizes.len())
+                format!(
+                    "{} of {} in {}",
+                    ranges(&all[k].non_empty()),
+                    all[k].sizes.len(),
+                    all[k].layer
+                )
             };
             let there: Vec<String> = layers.iter().map(there).collect();
             let reason =
@@ -182,12 +184,12 @@ impl Target {
         (groups, channels)
     }
 
-    /// |mean of x `[1, C, H, W]` over the edited channels|.
+    /// Mean of x `[1, C, H, W]` over the edited channels.
     fn map(&self, x: &Tensor, grouping: &Grouping) -> Result<Plane> {
         let (_, channels) = self.masks(grouping);
         let planes = x.reshape([x.size(1), x.size(2) * x.size(3)]);
         let mean = channels.matmul(&planes) / channels.sum_all();
-        Ok(Plane::new(mean.abs().to_vec()?))
+        Ok(Plane::new(mean.to_vec()?))
     }
 }
 
@@ -303,12 +305,12 @@ pub fn interpolate(
     Ok(Strip { steps: (0..n).map(step).collect::<Result<_>>()?, map, region })
 }
 
-/// Mean of maps at picture size, each divided by its maximum.
+/// Mean of maps at picture size, each scaled to 0..1.
 fn mean_map(maps: &[Plane], size: usize) -> Plane {
     let mut mean = Plane::new(vec![0.0; size * size]);
     for map in maps {
         let map = map.resized(size);
-        let map = map.scaled((0.0, map.range().1));
+        let map = map.scaled(map.range());
         let add = |(sum, v): (&mut f32, &f32)| *sum += v / maps.len() as f32;
         mean.values.iter_mut().zip(&map.values).for_each(add);
     }
@@ -339,4 +341,43 @@ pub fn activation_maps(
     let size = g.config().size;
     let picture = Rgb::from_planes(&image.to_vec()?, size, size);
     Ok((picture, maps.into_iter().map(planes).collect::<Result<_>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn similarities_are_means_over_pairs_of_two_channels() {
+        #[rustfmt::skip]
+        let similarity = Plane::new(vec![
+            1.0, 0.5, 0.1, 9.0,
+            0.5, 1.0, 0.3, 9.0,
+            0.1, 0.3, 1.0, 9.0,
+            9.0, 9.0, 9.0, 1.0,
+        ]);
+        let means = |assignment: [Option<usize>; 4]| mean_similarities(&assignment, &similarity);
+        let [inside, between] = means([Some(1), Some(1), Some(0), None]).map(Option::unwrap);
+        assert!((inside - 0.5).abs() < 1e-6 && (between - 0.2).abs() < 1e-6);
+        assert_eq!(means([Some(0), None, None, None]), [None, None]);
+    }
+
+    #[test]
+    fn the_region_is_where_the_mean_of_scaled_maps_is_above_its_mean() {
+        let maps = [vec![-4.0, 0.0, 4.0, -4.0], vec![10.0, 11.0, 10.0, 10.0]];
+        let map = mean_map(&maps.map(Plane::new), 2);
+        assert_eq!(map.values, [0.0, 0.75, 0.5, 0.0]);
+        let region = map.above_mean();
+        assert_eq!(region, [false, true, true, false]);
+
+        let picture = Rgb { width: 2, height: 2, pixels: vec![0; 12] };
+        let step = |change: [f32; 4]| {
+            let change = Plane::new(change.to_vec());
+            Step { t: 1.0, picture: picture.clone(), change }
+        };
+        assert_eq!(step([1.0, 0.0, 2.0, 1.0]).share_outside(&region), Some(0.5));
+        assert_eq!(step([0.0; 4]).share_outside(&region), None);
+        let strip = Strip { steps: Vec::new(), map, region: vec![false, true, false, false] };
+        assert_eq!(strip.area_outside(), 0.75);
+    }
 }

@@ -12,7 +12,7 @@ const HEAT: [[f32; 3]; 6] = [
     [253.0, 246.0, 190.0],
 ];
 /// Part of the colour, against the grey picture below.
-const OPACITY: f32 = 0.6;
+const OPACITY: f32 = 0.7;
 
 /// Numbers over a square, row by row.
 #[derive(Clone, Debug, PartialEq)]

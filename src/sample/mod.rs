@@ -18,5 +18,5 @@ pub use generate::{Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use png::{read_text, save_png};
-pub use seeds::{parse_grid, parse_groups, parse_seeds};
+pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};
 pub use sheet::{Sheet, cell_side};

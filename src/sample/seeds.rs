@@ -19,6 +19,16 @@ pub fn parse_groups(list: &str) -> Result<Vec<usize>> {
     Ok(groups.into_iter().collect())
 }
 
+/// Ascending numbers as the lists above are written: `3,5-7`.
+pub fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+    let text = runs.map(|run| match run {
+        [only] => only.to_string(),
+        _ => format!("{}-{}", run[0], run[run.len() - 1]),
+    });
+    text.collect::<Vec<_>>().join(",")
+}
+
 fn parse_list(flag: &str, noun: &str, list: &str) -> Result<Vec<u64>> {
     let refuse = |reason: String| Error::config(flag, reason);
     let number = |text: &str| {
@@ -92,6 +102,8 @@ mod tests {
     #[test]
     fn groups_are_named_once() {
         assert_eq!(parse_groups("5-6,3,5").unwrap(), [3, 5, 6]);
+        assert_eq!(ranges(&[3, 5, 6, 7]), "3,5-7");
+        assert_eq!(ranges(&[]), "");
         let error = parse_groups("x").unwrap_err().to_string();
         assert!(error.starts_with("--group: \"x\" is no group"), "{error}");
     }

@@ -10,13 +10,17 @@ use crate::runs::{Place, poke};
 
 #[test]
 fn every_command_has_help() {
-    for command in ["train", "sample", "devices", "bench", "verify", "bench step"] {
+    for command in
+        ["train", "sample", "groups", "groups edit", "devices", "bench", "verify", "bench step"]
+    {
         let arguments: Vec<&str> = command.split(' ').chain(["-h"]).collect();
         let answer = run(&arguments).succeeded();
         assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
     }
     let all = run(&["--help"]).succeeded().stdout;
-    assert!(["train", "sample", "devices", "bench", "verify"].iter().all(|c| all.contains(c)));
+    assert!(
+        ["train", "sample", "groups", "devices", "bench", "verify"].iter().all(|c| all.contains(c))
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 mod device;
 mod errors;
 mod golden;
+mod groups;
 mod interrupted;
 mod kernels;
 mod ops_heavy;

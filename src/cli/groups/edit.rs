@@ -1,31 +1,34 @@
 //! `semgan groups edit`: codes of some groups from another picture.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::{NetworkArgs, Opened};
+use super::{CommonArgs, Opened};
 use crate::edit::sarigan::{Edit, Strip, Target, interpolate, layer_groups, parse_layers};
-use crate::sample::{Noise, Rgb, Sampler, Sheet, cell_side, parse_groups, save_png};
+use crate::sample::{Noise, Rgb, Sampler, Sheet, cell_side, parse_groups, ranges, save_png};
 use crate::{Error, Result};
 
 /// Replaces the codes of some groups by another picture's, in steps
 ///
 /// Prints a line per step: how far it is, the mean absolute change against step 0 (0 to 255), and the
-/// share of that change outside the region of the groups, which is where the mean of their channels
-/// in the unedited picture is, in absolute value, above its own mean. The share of the area outside is
-/// printed too: an edit that knows nothing of the region has both equal.
+/// share of that change outside the region of the groups: where the mean of their channels, in the
+/// unedited picture, is above its own mean. The share of the area outside is printed too: an edit that
+/// knows nothing of the region has both equal.
 ///
 /// With --outdir, edit-0.png and on are the steps, and edit.png shows all of them: first where the
 /// groups are active, with the outline of the region, then the steps, then the picture of --from; below
-/// each step its difference from step 0, on one scale from dark to bright for all of them.
+/// each step its difference from step 0, mean over RGB, on one scale from dark to bright for all.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
+    /// Run folder (its newest snapshot) or snapshot file
+    #[arg(long, value_name = "RUN_OR_FILE")]
+    network: PathBuf,
     #[command(flatten)]
-    network: NetworkArgs,
+    common: CommonArgs,
     /// A key (convs.3), a resolution (both its layers) or all
     #[arg(long)]
     layer: String,
@@ -67,7 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Error::config("--intra, --inter", reason).into());
     }
     let wanted = parse_groups(&args.group)?;
-    let opened = args.network.open()?;
+    let opened = args.common.open(&args.network)?;
     let g = &opened.network.model;
     let sampler = Sampler::new(g, &opened.mean);
     let layers = parse_layers(g, &args.layer)?;
@@ -77,15 +80,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         NoiseMode::Const => Noise::Const,
         NoiseMode::None => Noise::None,
     };
-    let (psi, steps) = (args.network.psi, usize::from(args.steps));
+    let (psi, steps) = (args.common.psi, usize::from(args.steps));
     let strip = interpolate(&sampler, &edit, [args.seed, args.from], (psi, noise), steps)?;
-    if let Some(dir) = &args.network.outdir {
+    if let Some(dir) = &args.common.outdir {
         let other = sampler.picture(args.from, psi, noise)?;
         save(dir, args, &opened, &strip, &other)?;
         say!("{steps} pictures and edit.png in {}", dir.display());
     }
     let mut out = std::io::stdout().lock();
-    if args.network.json {
+    if args.common.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report(args, &opened, &edit, &strip))?)?;
     } else {
         table(&mut out, &edit, &strip)?;
@@ -103,7 +106,7 @@ fn report(args: &Args, opened: &Opened, edit: &Edit, strip: &Strip) -> Value {
         })
     });
     json!({
-        "network": opened.source, "seed": args.seed, "from": args.from, "psi": args.network.psi,
+        "network": opened.source, "seed": args.seed, "from": args.from, "psi": args.common.psi,
         "inter": edit.inter, "intra": edit.intra, "targets": targets.collect::<Value>(),
         "area_outside": strip.area_outside(), "steps": steps.collect::<Value>(),
     })
@@ -111,8 +114,7 @@ fn report(args: &Args, opened: &Opened, edit: &Edit, strip: &Strip) -> Value {
 
 fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()> {
     for target in &edit.targets {
-        let groups: Vec<String> = target.groups.iter().map(usize::to_string).collect();
-        writeln!(out, "{}: group {}", target.key(), groups.join(", "))?;
+        writeln!(out, "{}: group {}", target.key(), ranges(&target.groups))?;
     }
     writeln!(out, "area outside the region: {:.1}%", 100.0 * strip.area_outside())?;
     writeln!(out, "{:>4} {:>6} {:>8} {:>15}", "step", "t", "change", "change outside")?;
@@ -127,7 +129,7 @@ fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()
 /// Writes the pictures of the steps, and the strip.
 fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) -> Result<()> {
     let [seed, from] = [args.seed, args.from].map(|seed| seed.to_string());
-    let psi = args.network.psi.to_string();
+    let psi = args.common.psi.to_string();
     let codes = match (args.intra, args.inter) {
         (true, true) => "intra, inter",
         (true, false) => "intra",
@@ -153,17 +155,17 @@ fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) ->
 fn sheet(args: &Args, strip: &Strip, other: &Rgb) -> Rgb {
     const BRIGHT: [u8; 3] = [255, 255, 255];
     let steps = strip.steps.iter().map(|step| format!("t {:.2}", step.t));
-    let ends = ["map".to_owned(), format!("seed {}", args.from)];
-    let [map, from] = ends;
-    let columns: Vec<String> = std::iter::once(map).chain(steps).chain([from]).collect();
-    let rows = [format!("seed {}", args.seed), "change".to_owned()];
+    let from = format!("seed {}", args.from);
+    let columns: Vec<String> = ["map".to_owned()].into_iter().chain(steps).chain([from]).collect();
+    let most = strip.steps.iter().map(|step| step.change.range().1).fold(0.0, f32::max);
+    let rows = [format!("seed {}", args.seed), format!("0 to {most:.1}")];
     let side = cell_side(other.width);
     let mut sheet = Sheet::new(side, &columns, &rows);
+    sheet.mark(1, side / 2 - 16, "change");
     let map = strip.map.resized(side);
     let mut first = map.scaled(map.range()).over(&strip.steps[0].picture.nearest(side));
     first.outline(&strip.region, BRIGHT);
     sheet.place(0, 0, &first);
-    let most = strip.steps.iter().map(|step| step.change.range().1).fold(0.0, f32::max);
     for (k, step) in strip.steps.iter().enumerate() {
         sheet.place(k + 1, 0, &step.picture.nearest(side));
         let mut change = step.change.scaled((0.0, most)).colored().nearest(side);

@@ -3,7 +3,7 @@
 mod edit;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -32,8 +32,11 @@ use crate::{Error, Result};
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
+    /// Run folder (its newest snapshot) or snapshot file
+    #[arg(long, value_name = "RUN_OR_FILE", required = true)]
+    network: Option<PathBuf>,
     #[command(flatten)]
-    show: Option<show::Args>,
+    show: show::Args,
 }
 
 #[derive(Subcommand, Debug)]
@@ -43,10 +46,7 @@ enum Command {
 
 /// What both commands take.
 #[derive(clap::Args, Debug)]
-struct NetworkArgs {
-    /// Run folder (its newest snapshot) or snapshot file
-    #[arg(long, value_name = "RUN_OR_FILE")]
-    network: PathBuf,
+struct CommonArgs {
     /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
     #[arg(
         long = "trunc",
@@ -73,12 +73,12 @@ struct Opened {
     source: String,
 }
 
-impl NetworkArgs {
-    fn open(&self) -> Result<Opened> {
+impl CommonArgs {
+    fn open(&self, network: &Path) -> Result<Opened> {
         if !self.psi.is_finite() {
             return Err(Error::config("--trunc", format!("{} is not a number", self.psi)));
         }
-        let (file, passed_over) = folder::network(&self.network)?;
+        let (file, passed_over) = folder::network(network)?;
         snapshot::network_config(&file)?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
         let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
@@ -90,9 +90,9 @@ impl NetworkArgs {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match (&args.command, &args.show) {
+    match (&args.command, &args.network) {
         (Some(Command::Edit(args)), _) => edit::run(args),
-        (None, Some(args)) => show::run(args),
+        (None, Some(network)) => show::run(network, &args.show),
         (None, None) => unreachable!("--network is required without a subcommand"),
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{NetworkArgs, Opened};
+use super::CommonArgs;
 use crate::edit::sarigan::{LayerGroups, activation_maps, layer_groups, parse_layers};
 use crate::sample::{Plane, Rgb, Sampler, Sheet, cell_side, parse_seeds, save_png};
 use crate::{Error, Result};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     #[command(flatten)]
-    network: NetworkArgs,
+    common: CommonArgs,
     /// Seeds of the pictures of --outdir, like 0-3,7
     #[arg(long, default_value = "0-3")]
     seeds: String,
@@ -60,28 +60,49 @@ impl<'a> Line<'a> {
             ungrouped: layer.ungrouped(),
         }
     }
+
+    fn cells(&self) -> [String; 13] {
+        let layer = self.layer;
+        let number = |v: f64| format!("{v:.4}");
+        let mean = |v: Option<f64>| v.map_or("-".into(), number);
+        [
+            layer.layer.clone(),
+            layer.resolution.to_string(),
+            layer.channels.to_string(),
+            self.groups.to_string(),
+            self.non_empty.to_string(),
+            self.largest.to_string(),
+            self.median.to_string(),
+            self.smallest.to_string(),
+            self.ungrouped.to_string(),
+            mean(layer.similarity_inside),
+            mean(layer.similarity_between),
+            number(layer.target_share),
+            number(1.0 / self.groups as f64),
+        ]
+    }
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let seeds = parse_seeds(&args.seeds)?;
     if seeds.len() > MAX_SEEDS {
         let reason = format!("{} rows are too many for a sheet; {MAX_SEEDS} at most", seeds.len());
         return Err(Error::config("--seeds", reason).into());
     }
-    let opened = args.network.open()?;
+    let opened = args.common.open(network)?;
     let g = &opened.network.model;
     let sampler = Sampler::new(g, &opened.mean);
     let shown = parse_layers(g, &args.layer)?;
     let layers = layer_groups(g, sampler.groups())?;
     let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
     let mut files = Vec::new();
-    if let Some(dir) = &args.network.outdir {
-        files = save(dir, args, &opened, &seeds, (&shown, &layers))?;
+    if let Some(dir) = &args.common.outdir {
+        files = save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
         say!("{} pictures in {}", files.len(), dir.display());
     }
     let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
     let mut out = std::io::stdout().lock();
-    if args.network.json {
+    if args.common.json {
         let config = g.config();
         let report = json!({
             "network": opened.source, "rule": config.rule, "form": config.form, "layers": lines,
@@ -95,42 +116,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "{:9} {:>4} {:>8} {:>6} {:>4} {:>7} {:>6} {:>8} {:>7}  {:>10} {:>7}  {:>6} {:>6}",
-        "layer",
-        "size",
-        "channels",
-        "groups",
-        "used",
-        "largest",
-        "median",
-        "smallest",
-        "outside",
-        "similarity",
-        "between",
-        "target",
-        "1/g"
-    )?;
-    for line in lines {
-        let number = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.4}"));
-        writeln!(
-            out,
-            "{:9} {:>4} {:>8} {:>6} {:>4} {:>7} {:>6} {:>8} {:>7}  {:>10} {:>7}  {:>6.4} {:>6.4}",
-            line.layer.layer,
-            line.layer.resolution,
-            line.layer.channels,
-            line.groups,
-            line.non_empty,
-            line.largest,
-            line.median,
-            line.smallest,
-            line.ungrouped,
-            number(line.layer.similarity_inside),
-            number(line.layer.similarity_between),
-            line.layer.target_share,
-            1.0 / line.groups as f64
-        )?;
+    const HEAD: [&str; 13] = [
+        "layer", "size", "channels", "groups", "used", "largest", "median", "smallest", "none",
+        "inside", "between", "target", "1/g",
+    ];
+    let rows = lines.iter().map(Line::cells);
+    for cells in std::iter::once(HEAD.map(str::to_owned)).chain(rows) {
+        write!(out, "{:9}", cells[0])?;
+        for (cell, head) in cells.iter().zip(HEAD).skip(1) {
+            write!(out, " {cell:>width$}", width = head.len().max(7))?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
@@ -139,19 +135,18 @@ fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
 fn save(
     dir: &Path,
     args: &Args,
-    opened: &Opened,
+    (source, sampler): (&str, &Sampler<'_>),
     seeds: &[u64],
     (shown, layers): (&[usize], &[&LayerGroups]),
 ) -> Result<Vec<String>> {
-    let sampler = Sampler::new(&opened.network.model, &opened.mean);
-    let psi = args.network.psi;
-    let maps = |&seed: &u64| activation_maps(&sampler, seed, psi, shown);
+    let psi = args.common.psi;
+    let maps = |&seed: &u64| activation_maps(sampler, seed, psi, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
     let psi = psi.to_string();
     let mut files = Vec::new();
     for (k, layer) in layers.iter().enumerate() {
         let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
-        let source = [("network", opened.source.as_str()), ("layer", &layer.layer)];
+        let source = [("network", source), ("layer", &layer.layer)];
         let of_seeds = [("seeds", args.seeds.as_str()), ("psi", &psi)];
         let sheets = [
             ("groups", heat_sheet(layer, seeds, &rows), [&of_seeds[..], &source].concat()),
@@ -187,41 +182,35 @@ fn heat_sheet(layer: &LayerGroups, seeds: &[u64], rows: &[(&Rgb, &[Plane])]) -> 
 
 /// All channels against all, sorted by group, with a line between groups and their numbers beside.
 fn similarity_sheet(layer: &LayerGroups) -> Rgb {
-    let order = layer.sorted();
-    let (n, pixels) = (order.len(), SIMILARITY_SIDE.div_ceil(order.len()));
-    // Where each channel begins.
-    let mut starts = vec![0; n];
-    for k in 1..n {
-        let is_new = layer.assignment[order[k]] != layer.assignment[order[k - 1]];
-        starts[k] = starts[k - 1] + pixels + if is_new { LINE } else { 0 };
+    let (order, n) = (layer.sorted(), layer.channels);
+    let pixels = SIMILARITY_SIDE.div_ceil(n);
+    // Where each channel begins, and where a group's name stands.
+    let (mut starts, mut names, mut end) = (Vec::new(), Vec::new(), 0);
+    for run in order.chunk_by(|&a, &b| layer.assignment[a] == layer.assignment[b]) {
+        let name = layer.assignment[run[0]].map_or("none".into(), |i| format!("g{i}"));
+        names.push((end + run.len() * pixels / 2, name));
+        starts.extend((0..run.len()).map(|k| end + k * pixels));
+        end += run.len() * pixels + LINE;
     }
-    let at = |a: usize, b: usize| layer.similarity.values[order[a] * n + order[b]];
-    let pairs = (0..n * n).map(|k| (k / n, k % n));
-    let others: Vec<f32> = pairs.clone().filter(|(a, b)| a != b).map(|(a, b)| at(a, b)).collect();
-    let (low, high) = Plane { size: 0, values: others }.range();
-    let sorted = Plane::new(pairs.map(|(a, b)| at(a, b)).collect()).scaled((low, high)).colored();
-    let side = starts[n - 1] + pixels;
+    let side = end - LINE;
+    // A channel with itself does not stretch the scale.
+    let mut others = layer.similarity.clone();
+    others.values.iter_mut().step_by(n + 1).for_each(|v| *v = 0.0);
+    let (low, high) = others.range();
+    let colors = layer.similarity.scaled((low, high)).colored();
     let mut matrix = Rgb { width: side, height: side, pixels: vec![255; 3 * side * side] };
-    for (k, color) in sorted.pixels.chunks_exact(3).enumerate() {
-        for pixel in 0..pixels * pixels {
-            let y = starts[k / n] + pixel / pixels;
-            let x = starts[k % n] + pixel % pixels;
-            matrix.pixels[3 * (y * side + x)..][..3].copy_from_slice(color);
+    for (&row, &top) in order.iter().zip(&starts) {
+        for (&column, &left) in order.iter().zip(&starts) {
+            let color = &colors.pixels[3 * (row * n + column)..][..3];
+            for y in top..top + pixels {
+                let line = &mut matrix.pixels[3 * (y * side + left)..][..3 * pixels];
+                line.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(color));
+            }
         }
     }
     let title = format!("{} similarity {low:.2} to {high:.2}", layer.layer);
-    let mut sheet = Sheet::new(side, &[title], &["    ".into()]);
+    let mut sheet = Sheet::new(side, &[title], &[" ".repeat(4)]);
     sheet.place(0, 0, &matrix);
-    let mut blocks: Vec<(Option<usize>, usize, usize)> = Vec::new();
-    for (&c, &start) in order.iter().zip(&starts) {
-        match blocks.last_mut() {
-            Some((group, _, end)) if *group == layer.assignment[c] => *end = start + pixels,
-            _ => blocks.push((layer.assignment[c], start, start + pixels)),
-        }
-    }
-    for (group, start, end) in blocks {
-        let label = group.map_or("none".into(), |i| format!("g{i}"));
-        sheet.mark(0, (start + end) / 2, &label);
-    }
+    names.iter().for_each(|(y, name)| sheet.mark(0, *y, name));
     sheet.into_picture()
 }
