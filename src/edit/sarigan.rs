@@ -272,6 +272,10 @@ impl Strip {
 ///
 /// # Errors
 /// What the device reports.
+///
+/// # Panics
+/// When there are fewer steps, or the edit names a layer or a group that does not exist.
+#[track_caller]
 pub fn interpolate(
     sampler: &Sampler<'_>,
     edit: &Edit,
@@ -279,6 +283,7 @@ pub fn interpolate(
     (psi, noise): (f64, Noise),
     n: usize,
 ) -> Result<Strip> {
+    assert!(n >= 2, "interpolate: {n} steps; it has two ends");
     let (g, groups, noise) = (sampler.generator(), sampler.groups(), sampler.noise(own, noise));
     let (own, other) = (sampler.codes(own, psi), sampler.codes(other, psi));
     let size = g.config().size;

@@ -9,7 +9,7 @@ const LETTER: usize = 2;
 /// Width and height of a label's letter, the space behind it included, in pixels.
 const ADVANCE: usize = 4 * LETTER;
 const HEIGHT: usize = 5 * LETTER;
-/// Smaller pictures are enlarged to this side, and larger ones than twice it halved.
+/// Smaller pictures are enlarged to about this side, and larger ones reduced to twice it.
 const CELL: usize = 128;
 
 const LETTERS: &str = "0123456789abcdefghijklmnopqrstuvwxyz.-";
@@ -87,13 +87,22 @@ pub fn cell_side(size: usize) -> usize {
 }
 
 impl Rgb {
-    /// At another size without blending pixels: each becomes a square, or one stands for many.
+    /// At another size: each pixel becomes a square, or a square of pixels becomes their mean.
     #[must_use]
-    pub fn nearest(&self, side: usize) -> Self {
+    pub fn resized(&self, side: usize) -> Self {
         let pixel = |k: usize| {
-            let (x, y) = (k % side * self.width / side, k / side * self.height / side);
-            let start = 3 * (y * self.width + x);
-            [self.pixels[start], self.pixels[start + 1], self.pixels[start + 2]]
+            let span = |at: usize, n: usize| {
+                let start = at * n / side;
+                start..((at + 1) * n / side).max(start + 1)
+            };
+            let (rows, columns) = (span(k / side, self.height), span(k % side, self.width));
+            let n = rows.len() * columns.len();
+            let value =
+                |y: usize, x: usize, c| usize::from(self.pixels[3 * (y * self.width + x) + c]);
+            std::array::from_fn::<u8, 3, _>(|c| {
+                let row = |y| columns.clone().map(move |x| value(y, x, c)).sum::<usize>();
+                ((rows.clone().map(row).sum::<usize>() + n / 2) / n) as u8
+            })
         };
         let pixels = (0..side * side).flat_map(pixel).collect();
         Self { width: side, height: side, pixels }
@@ -130,5 +139,45 @@ fn write(picture: &mut Rgb, (left, top): (usize, usize), text: &str) {
                 picture.pixels[3 * (y * picture.width + x)..][..3].fill(0);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(side: usize, value: u8) -> Rgb {
+        Rgb { width: side, height: side, pixels: vec![value; 3 * side * side] }
+    }
+
+    #[test]
+    fn cells_stand_behind_labels_on_white() {
+        let mut sheet = Sheet::new(20, &["g0".into(), "g1".into()], &["7".into()]);
+        sheet.place(1, 0, &plain(20, 90));
+        let picture = sheet.into_picture();
+        let count = |value| picture.pixels.iter().filter(|&&v| v == value).count() / 3;
+        // g, 0, g, 1 and 7 have 9, 12, 9, 8 and 7 pixels, of 2x2 each.
+        assert_eq!((count(90), count(0)), (400, 4 * (9 + 12 + 9 + 8 + 7)));
+        let last = 3 * ((picture.height - GAP - 1) * picture.width + picture.width - GAP - 1);
+        assert_eq!((picture.pixels[last], picture.pixels[last + 3]), (90, 255));
+    }
+
+    #[test]
+    fn pixels_become_squares_and_squares_their_mean() {
+        let picture = Rgb { width: 2, height: 2, pixels: vec![0, 0, 0, 9, 9, 9, 4, 4, 4, 8, 8, 8] };
+        let large = picture.resized(4);
+        let reds: Vec<u8> = large.pixels.chunks(3).map(|p| p[0]).collect();
+        assert_eq!(reds, [0, 0, 9, 9, 0, 0, 9, 9, 4, 4, 8, 8, 4, 4, 8, 8]);
+        assert_eq!(large.resized(2), picture);
+        assert_eq!(picture.resized(1).pixels, [5, 5, 5]);
+        assert_eq!([8, 32, 96, 200, 1024].map(cell_side), [128, 128, 192, 200, 256]);
+    }
+
+    #[test]
+    fn an_outline_runs_inside_its_region() {
+        let mut picture = plain(8, 0);
+        picture.outline(&[false, true, false, true], [1, 1, 1]);
+        let marked: Vec<usize> = (0..64).filter(|k| picture.pixels[3 * k] == 1).collect();
+        assert_eq!(marked, (0..8).map(|y| 8 * y + 4).collect::<Vec<_>>());
     }
 }

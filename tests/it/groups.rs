@@ -159,8 +159,8 @@ fn an_empty_group_does_nothing_by_the_papers_rule() {
             edit.apply(&sampler.codes(1, 1.0), &sampler.codes(2, 1.0), sampler.groups(), 1.0);
         let is_same = picture(&sampler, &codes, 1)
             == sampler.picture(1, 1.0, Noise::Const).expect("a picture");
-        // The published code's weight form gives an empty group's code to every channel.
-        assert_eq!(is_same, kind != KINDS[0], "{kind:?}");
+        // The published code gives an empty group's codes to every channel.
+        assert_eq!(is_same, kind.0 == Rule::Paper, "{kind:?}");
 
         let layers = layer_groups(&network.model, sampler.groups()).expect("read");
         let error = Target::find(&layers, &[2], &[2]).expect_err("an empty group").to_string();

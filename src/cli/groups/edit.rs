@@ -128,6 +128,7 @@ fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()
 
 /// Writes the pictures of the steps, and the strip.
 fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let [seed, from] = [args.seed, args.from].map(|seed| seed.to_string());
     let psi = args.common.psi.to_string();
     let codes = match (args.intra, args.inter) {
@@ -163,15 +164,15 @@ fn sheet(args: &Args, strip: &Strip, other: &Rgb) -> Rgb {
     let mut sheet = Sheet::new(side, &columns, &rows);
     sheet.mark(1, side / 2 - 16, "change");
     let map = strip.map.resized(side);
-    let mut first = map.scaled(map.range()).over(&strip.steps[0].picture.nearest(side));
+    let mut first = map.scaled(map.range()).over(&strip.steps[0].picture.resized(side));
     first.outline(&strip.region, BRIGHT);
     sheet.place(0, 0, &first);
     for (k, step) in strip.steps.iter().enumerate() {
-        sheet.place(k + 1, 0, &step.picture.nearest(side));
-        let mut change = step.change.scaled((0.0, most)).colored().nearest(side);
+        sheet.place(k + 1, 0, &step.picture.resized(side));
+        let mut change = step.change.scaled((0.0, most)).colored().resized(side);
         change.outline(&strip.region, BRIGHT);
         sheet.place(k + 1, 1, &change);
     }
-    sheet.place(columns.len() - 1, 0, &other.nearest(side));
+    sheet.place(columns.len() - 1, 0, &other.resized(side));
     sheet.into_picture()
 }

@@ -82,9 +82,6 @@ impl CommonArgs {
         snapshot::network_config(&file)?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
         let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
-        if let Some(dir) = &self.outdir {
-            std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-        }
         Ok(Opened { network, mean, source: file.path.display().to_string() })
     }
 }

@@ -95,10 +95,9 @@ pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let shown = parse_layers(g, &args.layer)?;
     let layers = layer_groups(g, sampler.groups())?;
     let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
-    let mut files = Vec::new();
     if let Some(dir) = &args.common.outdir {
-        files = save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
-        say!("{} pictures in {}", files.len(), dir.display());
+        save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
+        say!("{} pictures in {}", 2 * layers.len(), dir.display());
     }
     let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
     let mut out = std::io::stdout().lock();
@@ -106,7 +105,6 @@ pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         let config = g.config();
         let report = json!({
             "network": opened.source, "rule": config.rule, "form": config.form, "layers": lines,
-            "files": files,
         });
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
@@ -131,19 +129,19 @@ fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Writes both pictures of every layer, and returns their names.
+/// Writes both pictures of every layer.
 fn save(
     dir: &Path,
     args: &Args,
     (source, sampler): (&str, &Sampler<'_>),
     seeds: &[u64],
     (shown, layers): (&[usize], &[&LayerGroups]),
-) -> Result<Vec<String>> {
+) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let psi = args.common.psi;
     let maps = |&seed: &u64| activation_maps(sampler, seed, psi, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
     let psi = psi.to_string();
-    let mut files = Vec::new();
     for (k, layer) in layers.iter().enumerate() {
         let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
         let source = [("network", source), ("layer", &layer.layer)];
@@ -153,12 +151,10 @@ fn save(
             ("similarity", similarity_sheet(layer), source.to_vec()),
         ];
         for (name, sheet, text) in sheets {
-            let file = format!("{name}-{}.png", layer.layer);
-            save_png(dir.join(&file), &sheet, &text)?;
-            files.push(file);
+            save_png(dir.join(format!("{name}-{}.png", layer.layer)), &sheet, &text)?;
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 /// A row per seed: the picture, then the map of each group over it.
@@ -170,7 +166,7 @@ fn heat_sheet(layer: &LayerGroups, seeds: &[u64], rows: &[(&Rgb, &[Plane])]) -> 
     let side = cell_side(rows[0].0.width);
     let mut sheet = Sheet::new(side, &columns, &labels);
     for (row, (picture, maps)) in rows.iter().enumerate() {
-        let picture = picture.nearest(side);
+        let picture = picture.resized(side);
         sheet.place(0, row, &picture);
         for (k, &i) in groups.iter().enumerate() {
             let map = maps[i].resized(side);
