@@ -12,7 +12,7 @@
 
 use serde::Serialize;
 
-use crate::models::sarigan::{Codes, Generator, Grouping, LayerCodes};
+use crate::models::sarigan::{Codes, Generator, Grouping, LayerCodes, activation_maps};
 use crate::sample::{Noise, Plane, Rgb, Sampler, ranges};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
@@ -150,12 +150,8 @@ impl Target {
                 continue;
             }
             let there = |&k: &usize| {
-                format!(
-                    "{} of {} in {}",
-                    ranges(&all[k].non_empty()),
-                    all[k].sizes.len(),
-                    all[k].layer
-                )
+                let (groups, n) = (ranges(&all[k].non_empty()), all[k].sizes.len());
+                format!("{groups} of {n} in {}", all[k].layer)
             };
             let there: Vec<String> = layers.iter().map(there).collect();
             let reason =
@@ -187,9 +183,7 @@ impl Target {
     /// Mean of x `[1, C, H, W]` over the edited channels.
     fn map(&self, x: &Tensor, grouping: &Grouping) -> Result<Plane> {
         let (_, channels) = self.masks(grouping);
-        let planes = x.reshape([x.size(1), x.size(2) * x.size(3)]);
-        let mean = channels.matmul(&planes) / channels.sum_all();
-        Ok(Plane::new(mean.to_vec()?))
+        Ok(Plane::new(activation_maps(x, &channels).to_vec()?))
     }
 }
 
@@ -326,7 +320,7 @@ fn mean_map(maps: &[Plane], size: usize) -> Plane {
 ///
 /// # Errors
 /// What the device reports.
-pub fn activation_maps(
+pub fn group_maps(
     sampler: &Sampler<'_>,
     seed: u64,
     psi: f64,
@@ -337,7 +331,7 @@ pub fn activation_maps(
     let mut maps = Vec::new();
     let image = g.synthesis_with(&codes, &noise, groups, |key, y| {
         let read = layers.iter().filter(|&&k| Generator::input_key(k) == key);
-        maps.extend(read.map(|&k| groups[k].activation_maps(y)));
+        maps.extend(read.map(|&k| activation_maps(y, &groups[k].members())));
     });
     let planes = |maps: Tensor| {
         let area = maps.size(1) * maps.size(2);

@@ -40,11 +40,8 @@ impl Sheet {
         let mut sheet = Self { picture, side, left };
         for (k, label) in columns.iter().enumerate() {
             let middle = sheet.corner(k, 0).0 + side / 2;
-            write(
-                &mut sheet.picture,
-                (middle.saturating_sub(label.len() * ADVANCE / 2), GAP),
-                label,
-            );
+            let left = middle.saturating_sub(label.len() * ADVANCE / 2);
+            write(&mut sheet.picture, (left, GAP), label);
         }
         rows.iter().enumerate().for_each(|(k, label)| sheet.mark(k, side / 2, label));
         sheet

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use semgan::edit::sarigan::{
-    Edit, Target, activation_maps, interpolate, layer_groups, parse_layers,
+use semgan::edit::sarigan::{Edit, Target, group_maps, interpolate, layer_groups, parse_layers};
+use semgan::models::sarigan::{
+    Config, Form, Generator, Grouping, LayerCodes, Rule, activation_maps,
 };
-use semgan::models::sarigan::{Config, Form, Generator, Grouping, LayerCodes, Rule};
 use semgan::nn::Network;
 use semgan::sample::{Noise, Rgb, Sampler, read_text};
 use semgan::{Device, Tensor};
@@ -183,7 +183,7 @@ fn a_map_is_the_mean_of_its_channels() {
         let assigned = Tensor::from_slice(&assigned.map(|a| a + add), [3, 4], &device);
         let unused = Tensor::scalar(0.0, &device);
         let grouping = Grouping { probs: unused.clone(), target: unused, assigned, rule };
-        let maps = grouping.activation_maps(&x);
+        let maps = activation_maps(&x, &grouping.members());
         assert_eq!(maps.shape()[..], [3, 1, 2]);
         assert_eq!(maps.to_vec().expect("read"), [-1.0, 3.0, 0.0, 0.0, 5.0, 10.0]);
     }
@@ -193,7 +193,7 @@ fn a_map_is_the_mean_of_its_channels() {
 fn maps_are_of_the_input_of_their_layer() {
     let (network, mean) = network(KINDS[3]);
     let sampler = Sampler::new(&network.model, &mean);
-    let (shown, maps) = activation_maps(&sampler, 3, 1.0, &[0, 1, 2, 3]).expect("maps");
+    let (shown, maps) = group_maps(&sampler, 3, 1.0, &[0, 1, 2, 3]).expect("maps");
     assert_eq!(shown, sampler.picture(3, 1.0, Noise::Const).expect("a picture"));
     let sizes: Vec<_> = maps.iter().map(|m| (m.len(), m[0].size)).collect();
     assert_eq!(sizes, [(5, 4), (5, 8), (5, 8), (5, 16)]);

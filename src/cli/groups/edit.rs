@@ -14,15 +14,20 @@ use crate::{Error, Result};
 
 /// Replaces the codes of some groups by another picture's, in steps
 ///
-/// Prints a line per step: how far it is, the mean absolute change against step 0 (0 to 255), and the
-/// share of that change outside the region of the groups: where the mean of their channels, in the
-/// unedited picture, is above its own mean. The share of the area outside is printed too: an edit that
-/// knows nothing of the region has both equal.
+/// Prints a line per step:
+///   t               how far it is, from the picture's own codes (0) to the other's (1)
+///   change          mean absolute difference from step 0, of 255
+///   change outside  share of it outside the region of the groups: where the mean of their channels,
+///                   in the unedited picture, is above its own mean
+/// The share of the area outside stands above: an edit that knows nothing of the region has both equal.
 ///
-/// With --outdir, edit-0.png and on are the steps, and edit.png shows all of them: first where the
-/// groups are active, with the outline of the region, then the steps, then the picture of --from; below
-/// each step its difference from step 0, mean over RGB, on one scale from dark to bright for all.
+/// With --outdir:
+///   edit-0.png ...  the steps
+///   edit.png        all of them: first where the groups are active, with the outline of the region;
+///                   then the steps, and below each its difference from step 0, mean over RGB, on one
+///                   scale from dark to bright for all; last the picture of --from
 #[derive(clap::Args, Debug)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Args {
     /// Run folder (its newest snapshot) or snapshot file
     #[arg(long, value_name = "RUN_OR_FILE")]

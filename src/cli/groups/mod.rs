@@ -17,18 +17,26 @@ use crate::{Error, Result};
 
 /// Shows the channel groups of a network; `groups edit` edits pictures by them
 ///
-/// Prints a line per grouped layer: side of its output, the channels of its input that are grouped,
-/// groups and how many of them hold channels, channels of the largest, median and smallest of those,
-/// channels in no group, mean cosine similarity of kernels inside and between groups, and the part of
-/// all pairs of channels that the grouping loss wants together, which training moves to 1/g.
+/// Prints a line per grouped layer:
+///   size                      side of its output
+///   channels                  of its input: those that are grouped
+///   groups, used              how many there are, and how many hold channels
+///   largest, median, smallest channels of those
+///   none                      channels in no group
+///   inside, between           mean cosine similarity of the kernels of two channels, in one group
+///                             and in two
+///   target, 1/g               part of the pairs of channels that the grouping loss wants together,
+///                             and where training moves it
 ///
 /// With --outdir, two pictures per layer:
-/// groups-LAYER.png has a row per seed: the picture, then where each group is active (mean of its
-/// channels, each map from its least to its largest value, dark to bright). Columns say the group and
-/// its channels (g3 n12); empty groups are left out.
-/// similarity-LAYER.png has the cosine similarity of all channels, sorted by group.
+///   groups-LAYER.png          a row per seed: the picture, then where each group is active: the mean
+///                             of its channels, from its least (dark) to its largest value (bright).
+///                             A column says the group and its channels (g3 n12); empty groups are
+///                             left out
+///   similarity-LAYER.png      cosine similarity of all channels, sorted by group
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::CommonArgs;
-use crate::edit::sarigan::{LayerGroups, activation_maps, layer_groups, parse_layers};
+use crate::edit::sarigan::{LayerGroups, group_maps, layer_groups, parse_layers};
 use crate::sample::{Plane, Rgb, Sampler, Sheet, cell_side, parse_seeds, save_png};
 use crate::{Error, Result};
 
@@ -139,7 +139,7 @@ fn save(
 ) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let psi = args.common.psi;
-    let maps = |&seed: &u64| activation_maps(sampler, seed, psi, shown);
+    let maps = |&seed: &u64| group_maps(sampler, seed, psi, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
     let psi = psi.to_string();
     for (k, layer) in layers.iter().enumerate() {
