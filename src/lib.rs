@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! cli                                 what a person touches
-//! train  sample                       jobs
+//! edit  train                         jobs
+//! sample                              pictures from seeds
 //! models  nn  data  checkpoint        networks, parameters, files
 //! ops  autograd  tensor               mathematics
 //! device                              wgpu, and the CPU
@@ -64,6 +65,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod edit;
 pub mod error;
 pub mod files;
 pub mod memory;

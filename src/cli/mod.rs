@@ -14,6 +14,7 @@ macro_rules! say {
 mod bench;
 mod data;
 mod devices;
+mod groups;
 mod sample;
 mod train;
 mod verify;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Groups(groups::Args),
     Data(data::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Groups(args) => groups::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),

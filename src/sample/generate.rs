@@ -3,7 +3,7 @@
 use super::Rgb;
 use crate::Result;
 use crate::device::Device;
-use crate::models::sarigan::{Generator, Grouping};
+use crate::models::sarigan::{Generator, Grouping, LayerCodes};
 use crate::ops::random::{Draw, Stream, normals};
 use crate::tensor::Tensor;
 
@@ -35,6 +35,16 @@ impl<'a> Sampler<'a> {
         Self { g, mean, device: mean.device().clone(), groups: g.groupings() }
     }
 
+    /// The network.
+    pub fn generator(&self) -> &Generator {
+        self.g
+    }
+
+    /// The groups of every layer of `convs`.
+    pub fn groups(&self) -> &[Grouping] {
+        &self.groups
+    }
+
     /// The final style `[1, 2 S]` of a seed, truncated toward the mean.
     pub fn style(&self, seed: u64, psi: f64) -> Tensor {
         let width = self.g.config().style_dim;
@@ -42,6 +52,11 @@ impl<'a> Sampler<'a> {
         let z = Tensor::from_slice(&normals(draw, width), [1, width], &self.device);
         let (_, w) = self.g.mapping.forward(&z);
         if psi == 1.0 { w } else { self.g.truncate(&w, self.mean, psi) }
+    }
+
+    /// What the layers make of that style.
+    pub fn codes(&self, seed: u64, psi: f64) -> LayerCodes {
+        self.g.codes(&vec![self.style(seed, psi); self.g.config().n_latents()])
     }
 
     /// The planes of noise for a seed, `[1, 1, r, r]` each.
@@ -64,9 +79,8 @@ impl<'a> Sampler<'a> {
     /// # Errors
     /// What the device reports.
     pub fn picture(&self, seed: u64, psi: f64, noise: Noise) -> Result<Rgb> {
-        let w = self.style(seed, psi);
-        let styles = vec![w; self.g.config().n_latents()];
-        let image = self.g.synthesis(&styles, &self.noise(seed, noise), &self.groups);
+        let noise = self.noise(seed, noise);
+        let image = self.g.synthesis_with(&self.codes(seed, psi), &noise, &self.groups, |_, _| ());
         let size = self.g.config().size;
         Ok(Rgb::from_planes(&image.to_vec()?, size, size))
     }

@@ -1,16 +1,22 @@
 //! Pictures for people: which ones are asked for, and how they reach the disk.
 //!
-//! - `seeds.rs` reads `--seeds` and `--grid`,
+//! - `seeds.rs` reads `--seeds`, `--group` and `--grid`,
 //! - `generate.rs` makes them from seeds,
 //! - `grid.rs` turns network output into 8-bit pictures and arranges them,
+//! - `heat.rs` colours maps of numbers, and lays them over a picture,
+//! - `sheet.rs` arranges what is compared, with labels,
 //! - `png.rs` writes them, with seed, psi and network in text chunks.
 
 mod generate;
 mod grid;
+mod heat;
 mod png;
 mod seeds;
+mod sheet;
 
 pub use generate::{Noise, Sampler};
 pub use grid::{Rgb, grid};
+pub use heat::Plane;
 pub use png::{read_text, save_png};
-pub use seeds::{parse_grid, parse_seeds};
+pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};
+pub use sheet::{Sheet, cell_side};

@@ -1,4 +1,6 @@
-//! The values of `--seeds` and `--grid`.
+//! The values of `--seeds`, `--group` and `--grid`.
+
+use std::collections::BTreeSet;
 
 use crate::{Error, Result};
 
@@ -7,27 +9,48 @@ const MAX_PICTURES: u64 = 1_000_000;
 
 /// Reads a list of seeds and ranges, both ends included: `0-35,40,7`. The order is kept.
 pub fn parse_seeds(list: &str) -> Result<Vec<u64>> {
-    let refuse = |reason: String| Error::config("--seeds", reason);
-    let seed = |text: &str| {
+    parse_list("--seeds", "seed", list)
+}
+
+/// Reads a list of groups as [`parse_seeds`] does; one that is named twice counts once.
+pub fn parse_groups(list: &str) -> Result<Vec<usize>> {
+    let groups = parse_list("--group", "group", list)?;
+    let groups: BTreeSet<usize> = groups.into_iter().map(|k| k as usize).collect();
+    Ok(groups.into_iter().collect())
+}
+
+/// Ascending numbers as the lists above are written: `3,5-7`.
+pub fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b);
+    let text = runs.map(|run| match run {
+        [only] => only.to_string(),
+        _ => format!("{}-{}", run[0], run[run.len() - 1]),
+    });
+    text.collect::<Vec<_>>().join(",")
+}
+
+fn parse_list(flag: &str, noun: &str, list: &str) -> Result<Vec<u64>> {
+    let refuse = |reason: String| Error::config(flag, reason);
+    let number = |text: &str| {
         text.trim().parse::<u64>().map_err(|_| {
-            refuse(format!("{text:?} is no seed; give numbers and ranges such as 0-35,40"))
+            refuse(format!("{text:?} is no {noun}; give numbers and ranges such as 0-35,40"))
         })
     };
-    let mut seeds = Vec::new();
+    let mut numbers = Vec::new();
     for part in list.split(',') {
         let (first, last) = match part.split_once('-') {
-            Some((first, last)) => (seed(first)?, seed(last)?),
-            None => (seed(part)?, seed(part)?),
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(part)?, number(part)?),
         };
         if first > last {
             return Err(refuse(format!("{part} runs backwards; write {last}-{first}")));
         }
-        if last - first >= MAX_PICTURES - seeds.len() as u64 {
-            return Err(refuse(format!("{list} holds more than {MAX_PICTURES} seeds")));
+        if last - first >= MAX_PICTURES - numbers.len() as u64 {
+            return Err(refuse(format!("{list} holds more than {MAX_PICTURES} {noun}s")));
         }
-        seeds.extend(first..=last);
+        numbers.extend(first..=last);
     }
-    Ok(seeds)
+    Ok(numbers)
 }
 
 /// Reads a grid as columns x rows: `6x6`.
@@ -74,6 +97,15 @@ mod tests {
             let error = parse_seeds(list).unwrap_err().to_string();
             assert!(error.starts_with("--seeds: ") && error.contains(words), "{list}: {error}");
         }
+    }
+
+    #[test]
+    fn groups_are_named_once() {
+        assert_eq!(parse_groups("5-6,3,5").unwrap(), [3, 5, 6]);
+        assert_eq!(ranges(&[3, 5, 6, 7]), "3,5-7");
+        assert_eq!(ranges(&[]), "");
+        let error = parse_groups("x").unwrap_err().to_string();
+        assert!(error.starts_with("--group: \"x\" is no group"), "{error}");
     }
 
     #[test]

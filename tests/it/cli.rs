@@ -13,6 +13,8 @@ fn every_command_has_help() {
     for command in [
         "train",
         "sample",
+        "groups",
+        "groups edit",
         "data",
         "devices",
         "bench",
@@ -26,9 +28,9 @@ fn every_command_has_help() {
         assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
     }
     let all = run(&["--help"]).succeeded().stdout;
-    assert!(
-        ["train", "sample", "data", "devices", "bench", "verify"].iter().all(|c| all.contains(c))
-    );
+    for command in ["train", "sample", "groups", "data", "devices", "bench", "verify"] {
+        assert!(all.contains(command), "{command}: {all}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod data;
 mod device;
 mod errors;
 mod golden;
+mod groups;
 mod interrupted;
 mod kernels;
 mod ops_heavy;

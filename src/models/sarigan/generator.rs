@@ -46,6 +46,28 @@ pub struct Codes {
     pub intra: Tensor,
 }
 
+impl Codes {
+    /// These moved toward `other`, 0 not at all and 1 all the way, by a weight per group `[1, g]`
+    /// and one per channel `[1, I]`. Scales and shifts of the feature form move together.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn lerp(&self, other: &Self, inter: &Tensor, intra: &Tensor) -> Self {
+        let lerp = |own: &Tensor, other: &Tensor, weight: &Tensor| {
+            let weight = weight.repeat(&[1, own.size(1) / weight.size(1)]);
+            // Not own + t (other − own): this way both ends are exact.
+            let [own_k, other_k, t] = Expr::inputs();
+            let moved = (1.0 - t.clone()) * own_k + t * other_k;
+            pointwise(&[own, other, &weight], &moved)
+        };
+        Self {
+            inter: lerp(&self.inter, &other.inter, inter),
+            intra: lerp(&self.intra, &other.intra, intra),
+        }
+    }
+}
+
 /// What every styled layer has.
 struct StyledConv {
     weight: Param, // [1, O, I, 3, 3]
@@ -196,7 +218,7 @@ impl GroupStyledConv {
                 let ([z_s, z_b], [h_s, h_b]) = (codes.intra.chunk(1), codes.inter.chunk(1));
                 let inside = Normalization::group_adain(&moments, &z_s, &z_b, EPS);
                 let left = inside.moments(&moments);
-                let among = Normalization::ada_gn(&left, &groups.assigned, &h_s, &h_b, EPS);
+                let among = Normalization::ada_gn(&left, &groups.members(), &h_s, &h_b, EPS);
                 self.conv.normalized(x, &inside.then(&among))
             }
         };
@@ -372,6 +394,16 @@ impl Generator {
     /// The groups of every layer of `convs`; they depend on the weights alone.
     pub fn groupings(&self) -> Vec<Grouping> {
         self.each_similarity().map(|(layer, co)| layer.grouping(&co)).collect()
+    }
+
+    /// Similarity `[I, I]` of the channels that each layer of `convs` groups.
+    pub fn similarities(&self) -> Vec<Tensor> {
+        self.each_similarity().map(|(_, co)| co).collect()
+    }
+
+    /// Key of the layer whose output layer k of `convs` reads, and groups.
+    pub fn input_key(k: usize) -> String {
+        k.checked_sub(1).map_or("conv1".into(), |k| format!("convs.{k}"))
     }
 
     /// Moves the paper's thresholds to the quantiles of the similarities as they are now.

@@ -33,6 +33,19 @@ pub fn membership(cluster: &Tensor) -> Tensor {
     identity.index_select(1, &cluster.detach().argmax(0, false))
 }
 
+/// Mean of x `[1, C, H, W]` over the channels of each group, `[g, H, W]`: the paper's attention maps.
+/// `members [g, C]` is 1 where a channel belongs to a group. 0 for an empty group.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn activation_maps(x: &Tensor, members: &Tensor) -> Tensor {
+    let (channels, height, width) = (x.size(1), x.size(2), x.size(3));
+    let size = members.sum(&[1], true).map(|n| n.max(1.0));
+    let sums = members.matmul(&x.reshape([channels, height * width]));
+    (sums / size).reshape([members.size(0), height, width])
+}
+
 /// How the channels of one layer fall into groups.
 #[derive(Clone, Debug)]
 pub struct Grouping {
@@ -108,5 +121,10 @@ impl Grouping {
         let power = intra.square().matmul_t(&self.assigned.square(), false, true);
         let weight = inter.zip(&power, |h, p| h * p.max(eps * eps).rsqrt());
         intra * weight.matmul(&self.assigned)
+    }
+
+    /// 1 where a channel belongs to a group, else 0, `[g, C]`: without what the published code adds.
+    pub fn members(&self) -> Tensor {
+        self.assigned.round()
     }
 }

@@ -1,0 +1,212 @@
+//! `semgan groups` itself: the table, the maps and the similarities.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::CommonArgs;
+use crate::edit::sarigan::{LayerGroups, group_maps, layer_groups, parse_layers};
+use crate::sample::{Plane, Rgb, Sampler, Sheet, cell_side, parse_seeds, save_png};
+use crate::{Error, Result};
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Seeds of the pictures of --outdir, like 0-3,7
+    #[arg(long, default_value = "0-3")]
+    seeds: String,
+    /// A key (convs.3), a resolution (both its layers) or all
+    #[arg(long, default_value = "all")]
+    layer: String,
+}
+
+/// Most rows of a sheet.
+const MAX_SEEDS: usize = 64;
+/// Least side of a picture of similarities.
+const SIMILARITY_SIDE: usize = 512;
+/// Width of the lines between groups, in pixels.
+const LINE: usize = 2;
+
+/// A line of the table.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    layer: &'a LayerGroups,
+    groups: usize,
+    non_empty: usize,
+    largest: usize,
+    median: f64,
+    smallest: usize,
+    ungrouped: usize,
+}
+
+impl<'a> Line<'a> {
+    fn new(layer: &'a LayerGroups) -> Self {
+        let mut sizes: Vec<usize> = layer.sizes.iter().copied().filter(|&n| n > 0).collect();
+        sizes.sort_unstable();
+        let n = sizes.len();
+        let at = |k: usize| sizes.get(k).copied().unwrap_or(0);
+        Self {
+            layer,
+            groups: layer.sizes.len(),
+            non_empty: n,
+            largest: at(n.saturating_sub(1)),
+            median: (at(n.saturating_sub(1) / 2) + at(n / 2)) as f64 / 2.0,
+            smallest: at(0),
+            ungrouped: layer.ungrouped(),
+        }
+    }
+
+    fn cells(&self) -> [String; 13] {
+        let layer = self.layer;
+        let number = |v: f64| format!("{v:.4}");
+        let mean = |v: Option<f64>| v.map_or("-".into(), number);
+        [
+            layer.layer.clone(),
+            layer.resolution.to_string(),
+            layer.channels.to_string(),
+            self.groups.to_string(),
+            self.non_empty.to_string(),
+            self.largest.to_string(),
+            self.median.to_string(),
+            self.smallest.to_string(),
+            self.ungrouped.to_string(),
+            mean(layer.similarity_inside),
+            mean(layer.similarity_between),
+            number(layer.target_share),
+            number(1.0 / self.groups as f64),
+        ]
+    }
+}
+
+pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
+    let seeds = parse_seeds(&args.seeds)?;
+    if seeds.len() > MAX_SEEDS {
+        let reason = format!("{} rows are too many for a sheet; {MAX_SEEDS} at most", seeds.len());
+        return Err(Error::config("--seeds", reason).into());
+    }
+    let opened = args.common.open(network)?;
+    let g = &opened.network.model;
+    let sampler = Sampler::new(g, &opened.mean);
+    let shown = parse_layers(g, &args.layer)?;
+    let layers = layer_groups(g, sampler.groups())?;
+    let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
+    if let Some(dir) = &args.common.outdir {
+        save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
+        say!("{} pictures in {}", 2 * layers.len(), dir.display());
+    }
+    let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
+    let mut out = std::io::stdout().lock();
+    if args.common.json {
+        let config = g.config();
+        let report = json!({
+            "network": opened.source, "rule": config.rule, "form": config.form, "layers": lines,
+        });
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        table(&mut out, &lines)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
+    const HEAD: [&str; 13] = [
+        "layer", "size", "channels", "groups", "used", "largest", "median", "smallest", "none",
+        "inside", "between", "target", "1/g",
+    ];
+    let rows = lines.iter().map(Line::cells);
+    for cells in std::iter::once(HEAD.map(str::to_owned)).chain(rows) {
+        write!(out, "{:9}", cells[0])?;
+        for (cell, head) in cells.iter().zip(HEAD).skip(1) {
+            write!(out, " {cell:>width$}", width = head.len().max(7))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Writes both pictures of every layer.
+fn save(
+    dir: &Path,
+    args: &Args,
+    (source, sampler): (&str, &Sampler<'_>),
+    seeds: &[u64],
+    (shown, layers): (&[usize], &[&LayerGroups]),
+) -> Result<()> {
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let psi = args.common.psi;
+    let maps = |&seed: &u64| group_maps(sampler, seed, psi, shown);
+    let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
+    let psi = psi.to_string();
+    for (k, layer) in layers.iter().enumerate() {
+        let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
+        let source = [("network", source), ("layer", &layer.layer)];
+        let of_seeds = [("seeds", args.seeds.as_str()), ("psi", &psi)];
+        let sheets = [
+            ("groups", heat_sheet(layer, seeds, &rows), [&of_seeds[..], &source].concat()),
+            ("similarity", similarity_sheet(layer), source.to_vec()),
+        ];
+        for (name, sheet, text) in sheets {
+            save_png(dir.join(format!("{name}-{}.png", layer.layer)), &sheet, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row per seed: the picture, then the map of each group over it.
+fn heat_sheet(layer: &LayerGroups, seeds: &[u64], rows: &[(&Rgb, &[Plane])]) -> Rgb {
+    let groups = layer.non_empty();
+    let columns = groups.iter().map(|&i| format!("g{i} n{}", layer.sizes[i]));
+    let columns: Vec<String> = std::iter::once(String::new()).chain(columns).collect();
+    let labels: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
+    let side = cell_side(rows[0].0.width);
+    let mut sheet = Sheet::new(side, &columns, &labels);
+    for (row, (picture, maps)) in rows.iter().enumerate() {
+        let picture = picture.resized(side);
+        sheet.place(0, row, &picture);
+        for (k, &i) in groups.iter().enumerate() {
+            let map = maps[i].resized(side);
+            sheet.place(k + 1, row, &map.scaled(map.range()).over(&picture));
+        }
+    }
+    sheet.into_picture()
+}
+
+/// All channels against all, sorted by group, with a line between groups and their numbers beside.
+fn similarity_sheet(layer: &LayerGroups) -> Rgb {
+    let (order, n) = (layer.sorted(), layer.channels);
+    let pixels = SIMILARITY_SIDE.div_ceil(n);
+    // Where each channel begins, and where a group's name stands.
+    let (mut starts, mut names, mut end) = (Vec::new(), Vec::new(), 0);
+    for run in order.chunk_by(|&a, &b| layer.assignment[a] == layer.assignment[b]) {
+        let name = layer.assignment[run[0]].map_or("none".into(), |i| format!("g{i}"));
+        names.push((end + run.len() * pixels / 2, name));
+        starts.extend((0..run.len()).map(|k| end + k * pixels));
+        end += run.len() * pixels + LINE;
+    }
+    let side = end - LINE;
+    // A channel with itself does not stretch the scale.
+    let mut others = layer.similarity.clone();
+    others.values.iter_mut().step_by(n + 1).for_each(|v| *v = 0.0);
+    let (low, high) = others.range();
+    let colors = layer.similarity.scaled((low, high)).colored();
+    let mut matrix = Rgb { width: side, height: side, pixels: vec![255; 3 * side * side] };
+    for (&row, &top) in order.iter().zip(&starts) {
+        for (&column, &left) in order.iter().zip(&starts) {
+            let color = &colors.pixels[3 * (row * n + column)..][..3];
+            for y in top..top + pixels {
+                let line = &mut matrix.pixels[3 * (y * side + left)..][..3 * pixels];
+                line.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(color));
+            }
+        }
+    }
+    let title = format!("{} similarity {low:.2} to {high:.2}", layer.layer);
+    let mut sheet = Sheet::new(side, &[title], &[" ".repeat(4)]);
+    sheet.place(0, 0, &matrix);
+    names.iter().for_each(|(y, name)| sheet.mark(0, *y, name));
+    sheet.into_picture()
+}

@@ -1,0 +1,3 @@
+//! Edits of pictures that trained networks make: one file per method, named after its paper.
+
+pub mod sarigan;
