@@ -1,11 +1,13 @@
 //! Building blocks of networks: parameters by name, equalised layers, modulated convolution, the
 //! optimiser and the moving average.
 
+pub mod batch_norm;
 pub mod conv;
 pub mod linear;
 pub mod module;
 pub mod optim;
 
+pub use batch_norm::{RunningMoments, batch_norm_eval, batch_norm_train};
 pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d, resampled_conv2d};
 pub use linear::EqualLinear;
 pub use module::{Builder, Init, Network, Param, Parameters, Values};

@@ -6,6 +6,7 @@
 //! itself, pointwise expressions by symbolic derivative, matmul, sums and broadcasts, movement,
 //! gather and scatter-add. So every gradient can be differentiated again.
 
+mod as_index;
 pub mod cat;
 pub mod conv;
 pub mod gather;

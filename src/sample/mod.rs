@@ -6,17 +6,25 @@
 //! - `heat.rs` colours maps of numbers, and lays them over a picture,
 //! - `sheet.rs` arranges what is compared, with labels,
 //! - `png.rs` writes them, with seed, psi and network in text chunks.
+//!
+//! And what goes on in latent space:
+//! - `interpolate.rs` finds ways between latents,
+//! - `project.rs` has what an optimisation over latents needs.
 
 mod generate;
 mod grid;
 mod heat;
+mod interpolate;
 mod png;
+mod project;
 mod seeds;
 mod sheet;
 
 pub use generate::{Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
+pub use interpolate::{cubic_spline, slerp};
 pub use png::{read_text, save_png};
+pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};
 pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};
 pub use sheet::{Sheet, cell_side};

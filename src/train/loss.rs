@@ -76,3 +76,48 @@ pub fn path_penalty(lengths: &Tensor, mean: &Tensor, decay: f64) -> PathPenalty 
     let mean = mean.zip(&lengths.mean_all(), |old, new| old.clone() + decay * (new - old));
     PathPenalty { penalty: mse(lengths, &mean), mean }
 }
+
+/// −log softmax(x) at each position's label: the sum, and the number of positions that count.
+#[derive(Debug)]
+pub struct CrossEntropy {
+    /// Over the positions that count.
+    pub sum: Tensor,
+    /// Positions whose label is a class, and not the ignored one.
+    pub count: Tensor,
+}
+
+/// Cross entropy of x `[N, C, ...]` and labels `[N, ...]`. A label that is no class is ignored like
+/// `ignored`. PyTorch: `F.cross_entropy`.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn cross_entropy(x: &Tensor, labels: &Tensor, ignored: i32) -> CrossEntropy {
+    let classes = x.size(1);
+    let shape = x.shape().with(1, 1);
+    let fits = shape.numel() == labels.numel() && x.size(0) == labels.size(0);
+    assert!(fits, "cross_entropy: x {:?}, labels {:?}", x.shape(), labels.shape());
+    let counts: Vec<f32> = (0..classes as i32).map(|k| f32::from(k != ignored)).collect();
+    let counts = Tensor::from_slice(&counts, [classes], x.device());
+    let counted = counts.index_select(0, &labels.reshape([labels.numel()])).reshape(&shape);
+    // A label outside the classes reads 0 in both.
+    let picked = x.log_softmax(1).gather(1, &labels.reshape(&shape));
+    CrossEntropy { sum: -(picked * &counted).sum_all(), count: counted.sum_all() }
+}
+
+impl CrossEntropy {
+    /// Mean over the positions that count; 0 where there is none.
+    pub fn mean(&self) -> Tensor {
+        self.sum.zip(&self.count, |sum, count| sum / count.max(1.0))
+    }
+}
+
+/// Mean of −t log σ(x) − (1 − t) log(1 − σ(x)), without overflow.
+/// PyTorch: `F.binary_cross_entropy_with_logits`.
+///
+/// # Panics
+/// When the shapes do not broadcast.
+#[track_caller]
+pub fn bce_with_logits(x: &Tensor, target: &Tensor) -> Tensor {
+    x.zip(target, |x, target| x.softplus() - x * target).mean_all()
+}

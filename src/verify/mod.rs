@@ -8,7 +8,9 @@
 
 mod case;
 mod compare;
+mod jobs;
 mod ops;
+mod resample;
 mod run;
 mod sarigan;
 
@@ -33,7 +35,7 @@ pub struct Row {
 
 /// Every row.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [ops::ROWS, sarigan::ROWS].into_iter().flatten()
+    [ops::ROWS, resample::ROWS, jobs::ROWS, sarigan::ROWS].into_iter().flatten()
 }
 
 /// Why a case did not pass.

@@ -80,18 +80,21 @@ fn what_is_supported_is_listed_and_has_a_case_in_the_repository() {
 }
 
 /// What each file of operations dispatches. Running the golden cases has to reach all of it.
-const OPERATIONS: [(&str, &[&str]); 11] = [
+const OPERATIONS: [(&str, &[&str]); 15] = [
+    ("as_index.rs", &["as_index"]),
     ("cat.rs", &["concat"]),
     ("conv/conv2d.rs", &["conv2d"]),
     ("conv/conv2d_weight_grad.rs", &["conv2d_weight_grad"]),
     ("conv/conv_transpose2d.rs", &["conv_transpose2d"]),
     ("gather.rs", &["gather", "scatter_add"]),
     ("linear/matmul.rs", &["matmul"]),
-    // `pad` has no case; tests/it/autograd.rs and kernels.rs judge it.
-    ("movement.rs", &["expand", "flip", "permute", "repeat", "slice"]),
+    ("movement.rs", &["expand", "flip", "pad", "permute", "repeat", "slice"]),
     ("optim/nonfinite.rs", &["nonfinite"]),
     ("pointwise/mod.rs", &["pointwise"]),
     ("reduce.rs", &["argmax", "max", "sum"]),
+    ("resample/affine_warp.rs", &["affine_warp"]),
+    ("resample/max_pool2d.rs", &["max_index", "max_pool2d", "max_unpool2d"]),
+    ("resample/taps.rs", &["avg_pool2d", "pad2d", "resize"]),
     ("resample/upfirdn2d.rs", &["upfirdn2d"]),
 ];
 

@@ -13,6 +13,7 @@ mod kernels;
 mod ops_heavy;
 mod program;
 mod random;
+mod resample;
 mod resume;
 mod runs;
 mod sampling;

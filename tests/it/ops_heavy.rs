@@ -1,5 +1,6 @@
-//! Matrix products, convolutions and resampling: derivatives of both orders by finite differences,
-//! the native forms against the twins, and independence of the number of threads.
+//! Matrix products, convolutions and resampling (`resample.rs` lists most of its cases):
+//! derivatives of both orders by finite differences, the native forms and kernels against the
+//! twins, and independence of the number of threads.
 
 use semgan::autograd::grad;
 use semgan::ops::conv::Conv2d;
@@ -11,7 +12,7 @@ use crate::common;
 type F = Box<dyn Fn(&[Tensor]) -> Tensor + Send + Sync>;
 
 /// An operation of two inputs at one choice of shapes and attributes.
-struct Case {
+pub(crate) struct Case {
     name: String,
     shapes: Vec<Vec<usize>>,
     /// Inputs from this one on are constants.
@@ -19,7 +20,7 @@ struct Case {
     f: F,
 }
 
-fn case(
+pub(crate) fn case(
     name: String,
     shapes: &[&[usize]],
     f: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static,
@@ -203,7 +204,8 @@ fn upfirdn2d_cases(small: bool) -> Vec<Case> {
 }
 
 fn cases(small: bool) -> Vec<Case> {
-    [conv_cases(small), matmul_cases(small), upfirdn2d_cases(small)].into_iter().flatten().collect()
+    let families = [conv_cases, matmul_cases, upfirdn2d_cases, crate::resample::cases];
+    families.into_iter().flat_map(|cases| cases(small)).collect()
 }
 
 #[test]

@@ -1,0 +1,165 @@
+//! Rows of folder `ops` that training, sampling and editing use (INDEX-ops-c).
+
+use super::Row;
+use super::case::{Context, Outputs};
+use super::ops::row;
+use crate::Result;
+use crate::nn::{Resample, blur_kernel, modulated_conv2d};
+use crate::ops::resample::upfirdn2d::Upfirdn2d;
+use crate::sample::{NoiseScale, Ramp, cubic_spline, noise_regularizer, normalize_noise, slerp};
+use crate::tensor::Tensor;
+use crate::train::augment::{self, Adaptation, Color, Corruption, Geometry};
+
+pub(super) static ROWS: &[Row] = &[
+    row("cubic_spline_not_a_knot", |c| Outputs::y(cubic_spline(&c.x("styles")?, c.size("steps")?))),
+    row("slerp", |c| {
+        let (a, b, t) = (c.x("a")?, numbers(c, "b")?, numbers(c, "t")?);
+        let (shape, a) = (a.shape().clone(), a.to_vec_f64()?);
+        let width = shape[1];
+        let rows = a.chunks_exact(width).zip(b.chunks_exact(width)).zip(t);
+        let y: Vec<f64> = rows.flat_map(|((a, b), t)| slerp(a, b, t)).collect();
+        Outputs::y(tensor(c, &y, &shape))
+    }),
+    row("projection_lr", |c| {
+        let [initial_lr, rampdown, rampup] =
+            ["initial_lr", "rampdown", "rampup"].map(|name| c.f64(name));
+        let ramp = Ramp { initial_lr: initial_lr?, rampdown: rampdown?, rampup: rampup? };
+        let lr: Vec<f64> = numbers(c, "t")?.into_iter().map(|t| ramp.lr(t)).collect();
+        Ok(Outputs::default().out("lr", tensor(c, &lr, &[lr.len()])))
+    }),
+    row("noise_regularize", noise_regularize),
+    row("ada_geometric", ada_geometric),
+    row("ada_color", ada_color),
+    row("ada_imgfilter", |c| {
+        let x = c.x("x")?;
+        let bank = augment::filter_bank();
+        let shape = [augment::BANDS, augment::FILTER_TAPS];
+        let bank = tensor(c, bank.as_flattened(), &shape);
+        let gains: Vec<_> = of_samples(c, "band_gains")?;
+        Ok(Outputs::default().out("filter_bank", bank).out("y", augment::imgfilter(&x, &gains)))
+    }),
+    row("ada_corrupt", |c| {
+        let (sigma, size) = (numbers(c, "sigma")?, numbers(c, "size")?);
+        let center = of_samples(c, "center")?;
+        let one = |(k, center)| Corruption { sigma: sigma[k], size: size[k], center };
+        let drawn: Vec<_> = center.into_iter().enumerate().map(one).collect();
+        Outputs::y(augment::corrupt(&c.x("x")?, &c.x("noise")?, &drawn))
+    }),
+    row("ada_p_update", |c| {
+        let images = c.f64("batch")? * c.f64("interval")?;
+        let rule = Adaptation { target: c.f64("target")?, images, kimg: c.f64("ada_kimg")? };
+        let mut p = numbers(c, "p0")?[0];
+        let signs = numbers(c, "sign_mean")?.into_iter();
+        let all: Vec<f64> = signs
+            .map(|sign| {
+                p = rule.update(p, sign);
+                p
+            })
+            .collect();
+        Ok(Outputs::default().out("p", tensor(c, &all, &[all.len()])))
+    }),
+    row("semstyle_fixed_styled_conv", fixed_styled_conv),
+    row("semstyle_to_rgb", fixed_to_rgb),
+];
+
+/// An input of the host.
+fn numbers(c: &Context, name: &str) -> Result<Vec<f64>> {
+    c.x(name)?.to_vec_f64()
+}
+
+/// An input `[N, K]` of the host, by rows.
+fn of_samples<const K: usize>(c: &Context, name: &str) -> Result<Vec<[f64; K]>> {
+    Ok(numbers(c, name)?.chunks_exact(K).map(|row| row.try_into().expect("K numbers")).collect())
+}
+
+/// Numbers of the host.
+fn tensor(c: &Context, values: &[f64], shape: &[usize]) -> Tensor {
+    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+    Tensor::from_slice(&values, shape, &c.device)
+}
+
+fn noise_regularize(c: &Context) -> Result<Outputs> {
+    let mut noises = Vec::new();
+    for k in 0..c.size("n")? {
+        noises.push(c.x(&format!("noise_{k}"))?);
+    }
+    let mut outputs = Outputs::default().out("loss", noise_regularizer(&noises));
+    for (k, noise) in noises.iter().enumerate() {
+        let [std, rms] = [NoiseScale::Deviation, NoiseScale::RootMeanSquare]
+            .map(|scale| normalize_noise(noise, scale));
+        outputs = outputs.out(&format!("norm_std_{k}"), std).out(&format!("norm_rms_{k}"), rms);
+    }
+    Ok(outputs)
+}
+
+fn ada_geometric(c: &Context) -> Result<Outputs> {
+    let x = c.x("x")?;
+    let (xflip, rotate90) = (numbers(c, "xflip")?, numbers(c, "rotate90")?);
+    let (xint, xfrac) = (of_samples(c, "xint")?, of_samples(c, "xfrac")?);
+    let (scale, aniso) = (numbers(c, "scale")?, numbers(c, "aniso")?);
+    let (pre, post) = (numbers(c, "rotate_pre")?, numbers(c, "rotate_post")?);
+    let inverse = |k: usize| {
+        let drawn = Geometry {
+            xflip: xflip[k] != 0.0,
+            rotate90: rotate90[k] as u32,
+            xint: xint[k],
+            scale: scale[k],
+            rotate_pre: pre[k],
+            aniso: aniso[k],
+            rotate_post: post[k],
+            xfrac: xfrac[k],
+        };
+        drawn.inverse(x.size(2), x.size(3))
+    };
+    let inverse: Vec<_> = (0..x.size(0)).map(inverse).collect();
+    let y = augment::geometric(&x, &inverse);
+    let matrices = tensor(c, inverse.as_flattened().as_flattened(), &[inverse.len(), 3, 3]);
+    Ok(Outputs::default().out("g_inv", matrices).out("y", y))
+}
+
+fn ada_color(c: &Context) -> Result<Outputs> {
+    let x = c.x("x")?;
+    let (brightness, contrast) = (numbers(c, "brightness")?, numbers(c, "contrast")?);
+    let (lumaflip, hue) = (numbers(c, "lumaflip")?, numbers(c, "hue")?);
+    let saturation = numbers(c, "saturation")?;
+    let matrix = |k: usize| {
+        let drawn = Color {
+            brightness: brightness[k],
+            contrast: contrast[k],
+            lumaflip: lumaflip[k] != 0.0,
+            hue: hue[k],
+            saturation: saturation[k],
+        };
+        drawn.matrix(x.size(1))
+    };
+    let matrices: Vec<_> = (0..x.size(0)).map(matrix).collect();
+    let y = augment::color(&x, &matrices);
+    let matrices = tensor(c, matrices.as_flattened().as_flattened(), &[matrices.len(), 4, 4]);
+    Ok(Outputs::default().out("matrix", matrices).out("y", y))
+}
+
+/// One style for all samples: a parameter `[1, I, 1, 1]`.
+fn fixed_style(c: &Context, key: &str) -> Result<Tensor> {
+    let style = c.param(key)?;
+    Ok(style.reshape([1, style.numel()]))
+}
+
+fn fixed_styled_conv(c: &Context) -> Result<Outputs> {
+    let resample = if c.flag("upsample")? { Resample::Up } else { Resample::Keep };
+    let taps: Vec<f64> = c.ints("blur")?.into_iter().map(|tap| tap as f64).collect();
+    let kernel = blur_kernel(&taps, 4.0, &c.device);
+    let demodulate = c.flag("demodulate")?.then_some(1e-8);
+    let (weight, style) = (c.param("weight")?, fixed_style(c, "modulation")?);
+    let y = modulated_conv2d(&c.x("x")?, &weight, &style, demodulate, resample, &kernel);
+    let (strength, bias) = (c.param("noise.weight")?, c.param("activate.bias")?);
+    Outputs::y(y.noise_bias_act(&c.x("noise")?, &strength, &bias))
+}
+
+fn fixed_to_rgb(c: &Context) -> Result<Outputs> {
+    let kernel = blur_kernel(&[1.0, 3.0, 3.0, 1.0], 4.0, &c.device);
+    let (weight, style) = (c.param("conv.weight")?, fixed_style(c, "conv.modulation")?);
+    let y = modulated_conv2d(&c.x("x")?, &weight, &style, None, Resample::Keep, &kernel).output();
+    let y = y + c.param("bias")?;
+    let doubled = |skip: Tensor| skip.upfirdn2d(&kernel, &Upfirdn2d::doubled((2, 1)));
+    Outputs::y(c.optional("skip")?.map_or_else(|| y.clone(), |skip| &y + doubled(skip)))
+}
