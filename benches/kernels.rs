@@ -6,7 +6,9 @@
 use std::time::{Duration, Instant};
 
 use semgan::ops::conv::Conv2d;
+use semgan::ops::resample::resize::Resize;
 use semgan::ops::resample::upfirdn2d::Upfirdn2d;
+use semgan::train::augment::{Geometry, geometric};
 use semgan::{Device, Shape, Tensor};
 
 struct Bench {
@@ -111,6 +113,21 @@ impl Bench {
                 x.upfirdn2d(&kernel, &attributes)
             });
         }
+        let x = self.tensor([16, 3, 64, 64]);
+        let larger = x.resize([128, 128], Resize::HalfPixel);
+        let bytes = 4 * (x.numel() + larger.numel());
+        self.row("resize [16, 3, 64, 64] to 128", bytes, "GB/s", || {
+            x.resize([128, 128], Resize::HalfPixel)
+        });
+        let drawn = Geometry { rotate_pre: 0.3, scale: 1.2, ..Geometry::default() };
+        let maps = [drawn.inverse(64, 64); 16];
+        let warp = maps.map(|m| [m[0], m[1]]);
+        self.row("affine_warp [16, 3, 128, 128]", 2 * 4 * larger.numel(), "GB/s", || {
+            larger.affine_warp(&warp, [128, 128])
+        });
+        self.row("ada geometry [16, 3, 64, 64]", 2 * 4 * x.numel(), "GB/s", || {
+            geometric(&x, &maps)
+        });
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! cli                                 what a person touches
-//! edit  train                         jobs
+//! edit  metrics  train                jobs
 //! sample                              pictures from seeds
 //! models  nn  data  checkpoint        networks, parameters, files
 //! ops  autograd  tensor               mathematics
@@ -69,6 +69,7 @@ pub mod edit;
 pub mod error;
 pub mod files;
 pub mod memory;
+pub mod metrics;
 pub mod models;
 pub mod nn;
 pub mod ops;

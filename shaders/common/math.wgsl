@@ -91,6 +91,23 @@ fn math_cos(x: f32) -> f32 {
     return math_wave(x, 1u);
 }
 
+// Arc cosine of x cut to [-1, 1]; beyond 1/2 from the half angle, for 1 - |x| is exact there.
+// Polynomial of Cephes, asinf.
+fn math_acos(x: f32) -> f32 {
+    let a = min(abs(x), 1.0);
+    let is_far = a > 0.5;
+    let z = select(a * a, 0.5 * (1.0 - a), is_far);
+    let s = select(a, sqrt(z), is_far);
+    var p = 4.2163199048e-2;
+    p = p * z + 2.4181311049e-2;
+    p = p * z + 4.5470025998e-2;
+    p = p * z + 7.4953002686e-2;
+    p = p * z + 1.6666752422e-1;
+    let arcsine = p * z * s + s;
+    let y = select(1.5707963267948966 - arcsine, 2.0 * arcsine, is_far);
+    return select(select(y, 3.141592653589793 - y, x < 0.0), x, math_is_nan(x));
+}
+
 // For x above 0 and any y, or x = 0 and y above 0.
 fn math_pow(x: f32, y: f32) -> f32 {
     let power = select(pow(max(x, 1.17549435e-38), y), 0.0, x == 0.0);

@@ -103,6 +103,19 @@ pub fn resampled_conv2d(
     }
 }
 
+/// A weight `[.., .., k, k]` that convolves and resamples by 2 at once, `[.., .., k + 1, k + 1]`:
+/// the sum of the weight with itself one step further down, right, and both. With stride 2 it does
+/// what nearest doubling and the weight do (transposed), or, divided by 4, the weight and 2 x 2
+/// means. PGGAN's published code: `fused_scale`.
+///
+/// # Panics
+/// When the weight is not of rank 4.
+#[track_caller]
+pub fn fused_scale_weight(weight: &Tensor) -> Tensor {
+    let moved = |y: isize, x: isize| weight.pad(&[(0, 0), (0, 0), (y, 1 - y), (x, 1 - x)]);
+    moved(0, 0) + moved(0, 1) + moved(1, 0) + moved(1, 1)
+}
+
 impl Modulated {
     /// The scaled output.
     pub fn output(&self) -> Tensor {

@@ -8,7 +8,9 @@ pub mod module;
 pub mod optim;
 
 pub use batch_norm::{RunningMoments, batch_norm_eval, batch_norm_train};
-pub use conv::{Modulated, Resample, blur_kernel, modulated_conv2d, resampled_conv2d};
+pub use conv::{
+    Modulated, Resample, blur_kernel, fused_scale_weight, modulated_conv2d, resampled_conv2d,
+};
 pub use linear::EqualLinear;
 pub use module::{Builder, Init, Network, Param, Parameters, Values};
 pub use optim::{Adam, Moments, ema_update};

@@ -3,8 +3,9 @@
 //!
 //! [`apply`] is the only door from an operation to a device, so that nothing bypasses the tape.
 //! The families are closed under differentiation: convolutions among themselves, up-fir-down with
-//! itself, pointwise expressions by symbolic derivative, matmul, sums and broadcasts, movement,
-//! gather and scatter-add. So every gradient can be differentiated again.
+//! itself, resizing and warps with their transposes, pointwise expressions by symbolic derivative,
+//! matmul, sums and broadcasts, movement, gather and scatter-add. So every gradient can be
+//! differentiated again.
 
 mod as_index;
 pub mod cat;

@@ -1,25 +1,32 @@
 //! Ways between latents.
 
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
-/// The great circle from a to b, both brought to length 1, at t in 0 .. 1. PGGAN's published code.
-/// Where a and b point the same way (or opposite, so that no circle is marked out) it stays at a.
+/// The great circle from a to b `[..., D]`, both brought to length 1 first, at t `[..., 1]` in
+/// 0 .. 1. PGGAN's and StyleGAN's published code.
 ///
 /// # Panics
-/// When the lengths differ.
+/// When the shapes do not broadcast.
 #[track_caller]
-pub fn slerp(a: &[f64], b: &[f64], t: f64) -> Vec<f64> {
-    assert_eq!(a.len(), b.len(), "slerp: numbers of features");
-    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let unit = |v: &[f64]| {
-        let length = dot(v, v).sqrt().max(f64::MIN_POSITIVE);
-        v.iter().map(|v| v / length).collect::<Vec<_>>()
-    };
+pub fn slerp(a: &Tensor, b: &Tensor, t: &Tensor) -> Tensor {
+    let unit = |v: &Tensor| v.normalize(-1, 1e-12);
     let (a, b) = (unit(a), unit(b));
-    let cos = dot(&a, &b).clamp(-1.0, 1.0);
-    let across = unit(&a.iter().zip(&b).map(|(a, b)| b - cos * a).collect::<Vec<_>>());
-    let (sin, cos) = (t * cos.acos()).sin_cos();
-    unit(&a.iter().zip(&across).map(|(a, c)| a * cos + c * sin).collect::<Vec<_>>())
+    let cos = (&a * &b).sum(&[a.shape().len() - 1], true);
+    let across = unit(&(b - &a * &cos));
+    let [a_k, across_k, cos_k, t_k] = Expr::inputs();
+    let angle = t_k * cos_k.acos();
+    unit(&pointwise(&[&a, &across, &cos, t], &(a_k * angle.cos() + across_k * angle.sin())))
+}
+
+/// a + (b − a) t.
+///
+/// # Panics
+/// When the shapes do not broadcast.
+#[track_caller]
+pub fn lerp(a: &Tensor, b: &Tensor, t: &Tensor) -> Tensor {
+    let [a_k, b_k, t_k] = Expr::inputs();
+    pointwise(&[a, b, t], &(a_k.clone() + (b_k - a_k) * t_k))
 }
 
 /// The cubic spline through styles `[N, ...]` at equal distances, at `steps` equally distant places
@@ -98,6 +105,10 @@ mod tests {
 
     #[test]
     fn equal_ends_stay_where_they_are() {
-        assert_eq!(slerp(&[3.0, 4.0], &[6.0, 8.0], 0.3), [0.6, 0.8]);
+        for device in [Device::reference(), Device::cpu()] {
+            let [a, b] = [[3.0, 4.0], [6.0, 8.0]].map(|v| Tensor::from_slice(&v, [2], &device));
+            let y = slerp(&a, &b, &Tensor::scalar(0.3, &device)).to_vec().expect("read");
+            assert!((y[0] - 0.6).abs() < 1e-3 && (y[1] - 0.8).abs() < 1e-3, "{y:?}");
+        }
     }
 }

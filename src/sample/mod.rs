@@ -23,7 +23,7 @@ mod sheet;
 pub use generate::{Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
-pub use interpolate::{cubic_spline, slerp};
+pub use interpolate::{cubic_spline, lerp, slerp};
 pub use png::{read_text, save_png};
 pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};
 pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};

@@ -3,8 +3,8 @@
 //!
 //! A transformation is a struct of what is drawn for one picture, whose default changes nothing; it
 //! becomes a matrix (on the host, f64), and a function applies the matrices of a batch. All
-//! functions are linear in the pictures, so that they can be differentiated as often as one likes;
-//! the draws are constants.
+//! functions are affine in the pictures, and so are their gradients in the cotangents; the draws are
+//! constants.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -72,6 +72,14 @@ impl Default for Geometry {
             xfrac: [0.0; 2],
         }
     }
+}
+
+/// The inverse of an affine map.
+pub fn inverted(map: &Matrix<3>) -> Matrix<3> {
+    let [[a, b, s], [c, d, t], _] = *map;
+    let determinant = a * d - b * c;
+    let [a, b, c, d] = [d, -b, -c, a].map(|v| v / determinant);
+    [[a, b, -(a * s + b * t)], [c, d, -(c * s + d * t)], [0.0, 0.0, 1.0]]
 }
 
 impl Geometry {
@@ -151,8 +159,9 @@ pub fn geometric(x: &Tensor, inverse: &[Matrix<3>]) -> Tensor {
     warped.upfirdn2d(&filter(1.0, true), &Upfirdn2d::halved((pad, pad)))
 }
 
-/// Pixels that any of the maps reads beyond the left, right, upper and lower border.
-fn margins(inverse: &[Matrix<3>], h: usize, w: usize) -> [isize; 4] {
+/// Pixels that any of the maps reads beyond the left, right, upper and lower border, filters
+/// included.
+pub fn margins(inverse: &[Matrix<3>], h: usize, w: usize) -> [isize; 4] {
     let half = [(w - 1) as f64 / 2.0, (h - 1) as f64 / 2.0];
     let mut far = [[0.0f64; 2]; 2];
     for g in inverse {

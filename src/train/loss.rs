@@ -77,7 +77,20 @@ pub fn path_penalty(lengths: &Tensor, mean: &Tensor, decay: f64) -> PathPenalty 
     PathPenalty { penalty: mse(lengths, &mean), mean }
 }
 
-/// −log softmax(x) at each position's label: the sum, and the number of positions that count.
+/// −log softmax(x) at each position's label, `[N, 1, ...]` of x `[N, C, ...]` and labels
+/// `[N, ...]`; 0 where the label is no class.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn cross_entropy_map(x: &Tensor, labels: &Tensor) -> Tensor {
+    let shape = x.shape().with(1, 1);
+    let fits = shape.numel() == labels.numel() && x.size(0) == labels.size(0);
+    assert!(fits, "cross_entropy: x {:?}, labels {:?}", x.shape(), labels.shape());
+    -x.log_softmax(1).gather(1, &labels.reshape(shape))
+}
+
+/// Cross entropy over many positions.
 #[derive(Debug)]
 pub struct CrossEntropy {
     /// Over the positions that count.
@@ -86,23 +99,18 @@ pub struct CrossEntropy {
     pub count: Tensor,
 }
 
-/// Cross entropy of x `[N, C, ...]` and labels `[N, ...]`. A label that is no class is ignored like
-/// `ignored`. PyTorch: `F.cross_entropy`.
+/// [`cross_entropy_map`] summed up. A label that is no class is ignored like `ignored`.
+/// PyTorch: `F.cross_entropy`.
 ///
 /// # Panics
 /// When the shapes do not fit.
 #[track_caller]
 pub fn cross_entropy(x: &Tensor, labels: &Tensor, ignored: i32) -> CrossEntropy {
-    let classes = x.size(1);
-    let shape = x.shape().with(1, 1);
-    let fits = shape.numel() == labels.numel() && x.size(0) == labels.size(0);
-    assert!(fits, "cross_entropy: x {:?}, labels {:?}", x.shape(), labels.shape());
-    let counts: Vec<f32> = (0..classes as i32).map(|k| f32::from(k != ignored)).collect();
-    let counts = Tensor::from_slice(&counts, [classes], x.device());
-    let counted = counts.index_select(0, &labels.reshape([labels.numel()])).reshape(&shape);
-    // A label outside the classes reads 0 in both.
-    let picked = x.log_softmax(1).gather(1, &labels.reshape(&shape));
-    CrossEntropy { sum: -(picked * &counted).sum_all(), count: counted.sum_all() }
+    let map = cross_entropy_map(x, labels);
+    let counts: Vec<f32> = (0..x.size(1) as i32).map(|k| f32::from(k != ignored)).collect();
+    let counts = Tensor::from_slice(&counts, [counts.len()], x.device());
+    let counted = counts.index_select(0, &labels.reshape([labels.numel()])).reshape(map.shape());
+    CrossEntropy { sum: (map * &counted).sum_all(), count: counted.sum_all() }
 }
 
 impl CrossEntropy {
@@ -112,12 +120,34 @@ impl CrossEntropy {
     }
 }
 
-/// Mean of −t log σ(x) − (1 − t) log(1 − σ(x)), without overflow.
-/// PyTorch: `F.binary_cross_entropy_with_logits`.
+/// −t log σ(x) − (1 − t) log(1 − σ(x)) of each element, without overflow.
+///
+/// # Panics
+/// When the shapes do not broadcast.
+#[track_caller]
+pub fn bce_map(x: &Tensor, target: &Tensor) -> Tensor {
+    x.zip(target, |x, target| x.softplus() - x * target)
+}
+
+/// Mean of [`bce_map`]. PyTorch: `F.binary_cross_entropy_with_logits`.
 ///
 /// # Panics
 /// When the shapes do not broadcast.
 #[track_caller]
 pub fn bce_with_logits(x: &Tensor, target: &Tensor) -> Tensor {
-    x.zip(target, |x, target| x.softplus() - x * target).mean_all()
+    bce_map(x, target).mean_all()
+}
+
+/// Mean of alpha (1 − p)^gamma l over cross entropies l = −log p. Lin et al. 2017, equation 5.
+pub fn focal(cross_entropies: &Tensor, alpha: f64, gamma: f64) -> Tensor {
+    cross_entropies.map(|l| (1.0 - (-l.clone()).exp()).powf(gamma) * l * alpha).mean_all()
+}
+
+/// Mean weighted by a mask.
+///
+/// # Panics
+/// When the shapes do not broadcast.
+#[track_caller]
+pub fn masked_mean(x: &Tensor, mask: &Tensor) -> Tensor {
+    (x * mask).sum_all() / mask.sum_all()
 }

@@ -6,6 +6,7 @@
 
 pub mod augment;
 pub mod folder;
+pub mod growing;
 pub mod inputs;
 pub mod loss;
 pub mod options;

@@ -1,32 +1,33 @@
-//! Rows of folder `ops` that training, sampling and editing use (INDEX-ops-c).
+//! Rows of folder `ops` that are jobs' parts: normalisation and losses of classifiers, latents,
+//! augmentation, SemanticStyleGAN's layers (INDEX-ops-a and -c).
 
 use super::Row;
 use super::case::{Context, Outputs};
 use super::ops::row;
 use crate::Result;
-use crate::nn::{Resample, blur_kernel, modulated_conv2d};
+use crate::nn::{
+    Resample, RunningMoments, batch_norm_eval, batch_norm_train, blur_kernel, modulated_conv2d,
+};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::sample::{NoiseScale, Ramp, cubic_spline, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
 use crate::train::augment::{self, Adaptation, Color, Corruption, Geometry};
+use crate::train::loss;
 
 pub(super) static ROWS: &[Row] = &[
+    row("batch_norm_train", |c| batch_norm(c, true)),
+    row("batch_norm_eval", |c| batch_norm(c, false)),
+    row("cross_entropy", cross_entropy),
+    row("bce_with_logits", |c| {
+        let loss = loss::bce_with_logits(&c.x("x")?, &c.x("target")?);
+        Ok(Outputs::default().out("loss", loss))
+    }),
     row("cubic_spline_not_a_knot", |c| Outputs::y(cubic_spline(&c.x("styles")?, c.size("steps")?))),
     row("slerp", |c| {
-        let (a, b, t) = (c.x("a")?, numbers(c, "b")?, numbers(c, "t")?);
-        let (shape, a) = (a.shape().clone(), a.to_vec_f64()?);
-        let width = shape[1];
-        let rows = a.chunks_exact(width).zip(b.chunks_exact(width)).zip(t);
-        let y: Vec<f64> = rows.flat_map(|((a, b), t)| slerp(a, b, t)).collect();
-        Outputs::y(tensor(c, &y, &shape))
+        let t = c.x("t")?;
+        Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &t.reshape([t.numel(), 1])))
     }),
-    row("projection_lr", |c| {
-        let [initial_lr, rampdown, rampup] =
-            ["initial_lr", "rampdown", "rampup"].map(|name| c.f64(name));
-        let ramp = Ramp { initial_lr: initial_lr?, rampdown: rampdown?, rampup: rampup? };
-        let lr: Vec<f64> = numbers(c, "t")?.into_iter().map(|t| ramp.lr(t)).collect();
-        Ok(Outputs::default().out("lr", tensor(c, &lr, &[lr.len()])))
-    }),
+    row("projection_lr", |c| projection_lr(c, "initial_lr")),
     row("noise_regularize", noise_regularize),
     row("ada_geometric", ada_geometric),
     row("ada_color", ada_color),
@@ -62,20 +63,49 @@ pub(super) static ROWS: &[Row] = &[
     row("semstyle_to_rgb", fixed_to_rgb),
 ];
 
+/// The rate at each `t`; `initial_lr` names the attribute.
+pub(super) fn projection_lr(c: &Context, initial_lr: &str) -> Result<Outputs> {
+    let (rampdown, rampup) = (c.f64("rampdown")?, c.f64("rampup")?);
+    let ramp = Ramp { initial_lr: c.f64(initial_lr)?, rampdown, rampup };
+    let lr: Vec<f64> = numbers(c, "t")?.into_iter().map(|t| ramp.lr(t)).collect();
+    Ok(Outputs::default().out("lr", tensor(c, &lr, &[lr.len()])))
+}
+
 /// An input of the host.
-fn numbers(c: &Context, name: &str) -> Result<Vec<f64>> {
+pub(super) fn numbers(c: &Context, name: &str) -> Result<Vec<f64>> {
     c.x(name)?.to_vec_f64()
 }
 
 /// An input `[N, K]` of the host, by rows.
-fn of_samples<const K: usize>(c: &Context, name: &str) -> Result<Vec<[f64; K]>> {
+pub(super) fn of_samples<const K: usize>(c: &Context, name: &str) -> Result<Vec<[f64; K]>> {
     Ok(numbers(c, name)?.chunks_exact(K).map(|row| row.try_into().expect("K numbers")).collect())
 }
 
 /// Numbers of the host.
-fn tensor(c: &Context, values: &[f64], shape: &[usize]) -> Tensor {
+pub(super) fn tensor(c: &Context, values: &[f64], shape: &[usize]) -> Tensor {
     let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
     Tensor::from_slice(&values, shape, &c.device)
+}
+
+fn batch_norm(c: &Context, train: bool) -> Result<Outputs> {
+    let (x, w, b, eps) = (c.x("x")?, c.x("weight")?, c.x("bias")?, c.f64("eps")?);
+    let running = RunningMoments { mean: c.x("running_mean")?, var: c.x("running_var")? };
+    if !train {
+        return Outputs::y(batch_norm_eval(&x, &w, &b, &running, eps));
+    }
+    let (y, running) = batch_norm_train(&x, &w, &b, &running, eps, c.f64("momentum")?);
+    let out = Outputs::default().out("y", y).out("running_mean", running.mean);
+    Ok(out.out("running_var", running.var))
+}
+
+fn cross_entropy(c: &Context) -> Result<Outputs> {
+    let terms = loss::cross_entropy(&c.x("x")?, &c.x("labels")?, c.int("ignore_index")? as i32);
+    let loss = match c.word("reduction")?.as_str() {
+        "mean" => terms.mean(),
+        "sum" => terms.sum,
+        other => return Err(c.wrong("reduction", &format!("known, but {other}"))),
+    };
+    Ok(Outputs::default().out("loss", loss))
 }
 
 fn noise_regularize(c: &Context) -> Result<Outputs> {

@@ -9,10 +9,15 @@
 mod case;
 mod compare;
 mod jobs;
+mod linear_semantics;
 mod ops;
+mod pggan;
 mod resample;
 mod run;
 mod sarigan;
+mod stylegan;
+mod stylegan2;
+mod stylegan2_genforce;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -35,7 +40,19 @@ pub struct Row {
 
 /// Every row.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [ops::ROWS, resample::ROWS, jobs::ROWS, sarigan::ROWS].into_iter().flatten()
+    [
+        linear_semantics::ROWS,
+        ops::ROWS,
+        resample::ROWS,
+        jobs::ROWS,
+        pggan::ROWS,
+        sarigan::ROWS,
+        stylegan::ROWS,
+        stylegan2::ROWS,
+        stylegan2_genforce::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Why a case did not pass.

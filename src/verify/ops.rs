@@ -5,10 +5,7 @@ use super::case::{Context, Outputs};
 use crate::Result;
 use crate::models::sarigan::{Grouping, Normalization, PlaneMoments, Rule, membership, similarity};
 use crate::nn::conv::bias_act;
-use crate::nn::{
-    Adam, Moments, Resample, RunningMoments, batch_norm_eval, batch_norm_train, blur_kernel,
-    ema_update, modulated_conv2d,
-};
+use crate::nn::{Adam, Moments, Resample, blur_kernel, ema_update, modulated_conv2d};
 use crate::ops::conv::Conv2d;
 use crate::ops::movement::SliceRange;
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
@@ -87,8 +84,6 @@ pub(super) static ROWS: &[Row] = &[
     row("adain", adain),
     row("group_norm", group_norm),
     row("layer_norm", layer_norm),
-    row("batch_norm_train", |c| batch_norm(c, true)),
-    row("batch_norm_eval", |c| batch_norm(c, false)),
     unary!("minibatch_stddev", |c, x| {
         Ok(x.minibatch_stddev(c.size("group")?, c.size("feat")?, c.f64("eps")?))
     }),
@@ -134,8 +129,6 @@ pub(super) static ROWS: &[Row] = &[
     row("gather", |c| Outputs::y(c.x("x")?.gather(c.int("axis")?, &c.x("index")?))),
     loss!("mse_loss", |c| loss::mse(&c.x("x")?, &c.x("target")?)),
     loss!("l1_loss", |c| (c.x("x")? - c.x("target")?).abs().mean_all()),
-    row("cross_entropy", cross_entropy),
-    loss!("bce_with_logits", |c| loss::bce_with_logits(&c.x("x")?, &c.x("target")?)),
     loss!("gan_logistic_d", |c| loss::d_logistic(&c.x("real")?, &c.x("fake")?)),
     loss!("gan_nonsaturating_g", |c| loss::g_nonsaturating(&c.x("fake")?)),
     row("r1_penalty", r1_penalty),
@@ -223,27 +216,6 @@ fn layer_norm(c: &Context) -> Result<Outputs> {
     let rank = x.shape().len();
     let axes: Vec<usize> = (rank - dims..rank).collect();
     Outputs::y(x.standardize(&axes, c.f64("eps")?) * c.x("weight")? + c.x("bias")?)
-}
-
-fn batch_norm(c: &Context, train: bool) -> Result<Outputs> {
-    let (x, w, b, eps) = (c.x("x")?, c.x("weight")?, c.x("bias")?, c.f64("eps")?);
-    let running = RunningMoments { mean: c.x("running_mean")?, var: c.x("running_var")? };
-    if !train {
-        return Outputs::y(batch_norm_eval(&x, &w, &b, &running, eps));
-    }
-    let (y, running) = batch_norm_train(&x, &w, &b, &running, eps, c.f64("momentum")?);
-    let out = Outputs::default().out("y", y).out("running_mean", running.mean);
-    Ok(out.out("running_var", running.var))
-}
-
-fn cross_entropy(c: &Context) -> Result<Outputs> {
-    let terms = loss::cross_entropy(&c.x("x")?, &c.x("labels")?, c.int("ignore_index")? as i32);
-    let loss = match c.word("reduction")?.as_str() {
-        "mean" => terms.mean(),
-        "sum" => terms.sum,
-        other => return Err(c.wrong("reduction", &format!("known, but {other}"))),
-    };
-    Ok(Outputs::default().out("loss", loss))
 }
 
 /// Equations 3 and 4, alone or one after the other.

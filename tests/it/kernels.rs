@@ -11,7 +11,7 @@ const SIZES: [usize; 9] = [1, 2, 3, 255, 256, 257, 1009, 4096, 65_537];
 
 type Function = (&'static str, fn(Expr) -> Expr);
 
-const UNARY: [Function; 17] = [
+const UNARY: [Function; 18] = [
     ("neg", |x| -x),
     ("abs", |x| x.abs()),
     ("sign", |x| x.sign()),
@@ -25,6 +25,7 @@ const UNARY: [Function; 17] = [
     ("softplus", |x| x.softplus()),
     ("sin", |x| x.sin()),
     ("cos", |x| x.cos()),
+    ("acos", |x| x.acos()),
     ("floor", |x| x.floor()),
     ("round", |x| x.round()),
     ("pow 2.5", |x| x.powf(2.5)),
@@ -54,6 +55,7 @@ fn domain(name: &str) -> Vec<f32> {
         }
         // Beyond 1e5 the argument's own rounding is all that is left.
         "sin" | "cos" => both_signs(spread(1e-6, 3e4)),
+        "acos" => both_signs(spread(1e-6, 1.0)),
         "sigmoid" | "softplus" => [both_signs(spread(1e-6, 80.0)), vec![100.0, 1e4, 1e30]].concat(),
         _ => [both_signs(spread(1e-6, 1e6)), vec![0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 1e30]].concat(),
     }
@@ -78,8 +80,10 @@ fn derivatives_of_unary_functions_agree_with_the_twin() {
     let x = both_signs(spread(1e-3, 20.0));
     for (name, f) in UNARY {
         let defined_below_0 = !matches!(name, "log" | "rsqrt" | "sqrt" | "pow 2.5");
-        let x: Vec<f32> =
-            x.iter().copied().filter(|x| *x > 0.0 || (*x < 0.0 && defined_below_0)).collect();
+        // Towards 1 the digits of 1 - x², which its derivatives divide by, are lost.
+        let limit = if name == "acos" { 0.9 } else { f32::INFINITY };
+        let is_fair = |x: &f32| x.abs() < limit && (*x > 0.0 || (*x < 0.0 && defined_below_0));
+        let x: Vec<f32> = x.iter().copied().filter(is_fair).collect();
         for order in [1, 2] {
             // 1 - y cancels where y is nearly 1: as good as y.
             assert_same(&format!("{name}, order {order}"), &gpu, (1e-6, 1e-4), |device| {

@@ -40,7 +40,7 @@ fn kernels() -> Vec<Kernel> {
 /// Values, first and second derivatives of a wide sample of expressions.
 fn generated() -> Vec<Kernel> {
     let [x, y, z] = Expr::inputs();
-    let unary: [fn(&Expr) -> Expr; 16] = [
+    let unary: [fn(&Expr) -> Expr; 17] = [
         |x| -x.clone(),
         Expr::abs,
         Expr::sign,
@@ -54,6 +54,7 @@ fn generated() -> Vec<Kernel> {
         Expr::softplus,
         Expr::sin,
         Expr::cos,
+        Expr::acos,
         Expr::floor,
         Expr::round,
         |x| x.powf(1.7),

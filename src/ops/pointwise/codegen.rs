@@ -174,6 +174,7 @@ fn unary(f: Unary, a: usize) -> String {
         Unary::Softplus => "math_softplus",
         Unary::Sin => "math_sin",
         Unary::Cos => "math_cos",
+        Unary::Acos => "math_acos",
         Unary::Floor => "floor",
         Unary::Round => "round",
     };

@@ -20,6 +20,7 @@ impl Unary {
             Self::Softplus => x.sigmoid(),
             Self::Sin => x.cos(),
             Self::Cos => -x.sin(),
+            Self::Acos => -(1.0 - x.square()).max(1e-12).rsqrt(),
             Self::Sign | Self::Floor | Self::Round => return None,
         })
     }

@@ -31,6 +31,7 @@ macro_rules! functions {
                 Unary::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
                 Unary::Sin => x.sin(),
                 Unary::Cos => x.cos(),
+                Unary::Acos => x.clamp(-1.0, 1.0).acos(),
                 Unary::Floor => x.floor(),
                 Unary::Round => x.round_ties_even(),
             }
@@ -190,7 +191,7 @@ fn unary_block(f: Unary, x: &[f32], y: &mut [f32]) {
             }
         };
     }
-    rows!(Neg Abs Sign Exp Log Sqrt Rsqrt Recip Sigmoid Tanh Softplus Sin Cos Floor Round);
+    rows!(Neg Abs Sign Exp Log Sqrt Rsqrt Recip Sigmoid Tanh Softplus Sin Cos Acos Floor Round);
 }
 
 fn binary_block(f: Binary, a: &[f32], b: &[f32], y: &mut [f32]) {

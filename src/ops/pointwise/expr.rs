@@ -53,6 +53,8 @@ pub enum Unary {
     Sin,
     /// cosine
     Cos,
+    /// arc cosine, of 1 above 1 and of -1 below -1
+    Acos,
     /// largest integer not above
     Floor,
     /// nearest integer, halves to even
@@ -173,6 +175,10 @@ impl Expr {
     /// Cosine.
     pub fn cos(&self) -> Self {
         self.unary(Unary::Cos)
+    }
+    /// Arc cosine, of x cut to [-1, 1]; its derivative at most 1e6 in size.
+    pub fn acos(&self) -> Self {
+        self.unary(Unary::Acos)
     }
     /// Largest integer not above x.
     pub fn floor(&self) -> Self {

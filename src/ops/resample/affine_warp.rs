@@ -32,6 +32,9 @@ impl Tensor {
     pub fn affine_warp(&self, maps: &[Affine], size: [usize; 2]) -> Self {
         let [n, _, h, w] = image_sizes("affine_warp", self);
         assert_eq!(maps.len(), n, "affine_warp: maps for x of shape {:?}", self.shape());
+        for map in maps {
+            assert!(determinant(map).is_normal(), "affine_warp: a map without inverse: {map:?}");
+        }
         let maps = maps.iter().map(Map::new).collect();
         apply(AffineWarp { maps, from: [h, w], to: size, transposed: false }, &[self])
     }
@@ -44,14 +47,14 @@ struct Map {
     inverse: Affine,
 }
 
+fn determinant([[a, b, _], [c, d, _]]: &Affine) -> f64 {
+    a * d - b * c
+}
+
 impl Map {
-    #[track_caller]
     fn new(forward: &Affine) -> Self {
         let [[a, b, s], [c, d, t]] = *forward;
-        let determinant = a * d - b * c;
-        let is_regular = determinant.is_finite() && determinant != 0.0;
-        assert!(is_regular, "affine_warp: a map without inverse: {forward:?}");
-        let [a, b, c, d] = [d, -b, -c, a].map(|v| v / determinant);
+        let [a, b, c, d] = [d, -b, -c, a].map(|v| v / determinant(forward));
         let inverse = [[a, b, -(a * s + b * t)], [c, d, -(c * s + d * t)]];
         Self { forward: *forward, inverse }
     }
@@ -110,7 +113,9 @@ impl Op for AffineWarp {
         let mut rounds = 0;
         for map in &self.maps[..] {
             let (centre, reach) = map.meeting(self.transposed);
-            rounds = rounds.max(reach.iter().map(|r| 2 * r.ceil() as usize + 3).product());
+            // No more than there is to read.
+            let along = |k: usize| (2.0 * reach[k] + 3.0).min(self.from[1 - k] as f64) as usize;
+            rounds = rounds.max(along(0) * along(1));
             let numbers = [map.forward.as_flattened(), centre.as_flattened(), &reach].concat();
             table.extend(numbers.into_iter().map(|v| v as f32));
         }

@@ -49,8 +49,9 @@ impl Tensor {
     /// run from −1 at the left and upper edge to 1: the border samples' outer edges, or, if
     /// `align_corners`, their centres. PyTorch: `F.grid_sample`.
     ///
-    /// The image's gradient costs every output for each of its samples; an affine grid that needs
-    /// no gradient is faster as [`Tensor::affine_warp`].
+    /// The image's gradient costs every output for each of its samples, and a GPU refuses it beyond
+    /// 32,768 positions; an affine grid that needs no gradient is fast, and has no limit, as
+    /// [`Tensor::affine_warp`].
     ///
     /// # Panics
     /// When the shapes do not fit, or a plane has more than 2²⁴ samples.

@@ -1,0 +1,196 @@
+//! Rows of folder `linear_semantics` that need no network (INDEX-linear_semantics).
+
+use super::Row;
+use super::case::{Context, Outputs};
+use super::jobs::{numbers, tensor};
+use crate::Result;
+use crate::metrics::{self, Entropies};
+use crate::ops::resample::resize::Resize;
+use crate::sample::{lerp, slerp};
+use crate::tensor::Tensor;
+use crate::train::loss;
+
+type Run = fn(&Context) -> Result<Outputs>;
+
+const fn row(op: &'static str, run: Run) -> Row {
+    Row { system: "linear_semantics", op, run }
+}
+
+/// No label is ignored.
+const NONE: i32 = -100;
+
+pub(super) static ROWS: &[Row] = &[
+    row("bilinear_align_corners", |c| {
+        Outputs::y(c.x("x")?.resize([c.size("size")?; 2], Resize::AlignCorners))
+    }),
+    row("cross_entropy", |c| {
+        with_loss(&loss::cross_entropy(&c.x("x")?, &c.x("target")?, NONE).mean())
+    }),
+    row("focal_loss", |c| {
+        let (x, target) = (c.x("x")?, c.x("target")?);
+        let entropies = match c.flag("binary")? {
+            true => loss::bce_map(&x, &target),
+            false => loss::cross_entropy_map(&x, &target),
+        };
+        with_loss(&loss::focal(&entropies, c.f64("alpha")?, c.f64("gamma")?))
+    }),
+    row("mask_cross_entropy", |c| {
+        let map = loss::cross_entropy_map(&c.x("x")?, &c.x("target")?);
+        with_loss(&loss::masked_mean(&map, &c.x("mask")?.reshape(map.shape())))
+    }),
+    row("layered_loss", layered_loss),
+    row("iou_eval", iou_eval),
+    row("semantic_accuracy", semantic_accuracy),
+    row("relative_gap", |c| {
+        let gaps = metrics::relative_gaps(&numbers(c, "miou")?);
+        Ok(Outputs::default().out("gap_percent", tensor(c, &gaps, &[gaps.len()])))
+    }),
+    row("outlier_rejected_mean", |c| {
+        let kept = metrics::inliers(&numbers(c, "x")?, c.size("lo")?, c.size("hi")?);
+        let out = Outputs::default().out("lo", one(c, kept.lo)).out("hi", one(c, kept.hi));
+        Ok(out.out("mean", one(c, kept.mean)))
+    }),
+    row("conditional_entropy", |c| {
+        let joint = c.x("joint")?;
+        let (columns, table) = (joint.size(2), joint.size(1) * joint.size(2));
+        let tables = joint.to_vec_f64()?;
+        let all: Vec<_> =
+            tables.chunks_exact(table).map(|t| metrics::entropies(t, columns)).collect();
+        Ok(with_entropies(c, &all)
+            .out("entropy_y", listed(c, &all, |e| e.of_y))
+            .out("mutual_information", listed(c, &all, |e| e.mutual)))
+    }),
+    row("separability_score", separability_score),
+    row("slerp", |c| Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
+    row("lerp", |c| Outputs::y(lerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
+];
+
+/// The files of this folder store a loss as a list of one.
+fn with_loss(loss: &Tensor) -> Result<Outputs> {
+    Ok(Outputs::default().out("loss", loss.reshape([1])))
+}
+
+fn layered_loss(c: &Context) -> Result<Outputs> {
+    let labels = c.x("label")?;
+    let size = [labels.size(1), labels.size(2)];
+    let part = |x: &Tensor| loss::cross_entropy(x, &labels, NONE).mean().reshape([1]);
+    let mut parts = Vec::new();
+    while let Some(layer) = c.optional(&format!("layer{}", parts.len()))? {
+        parts.push(part(&layer.resize(size, Resize::AlignCorners)));
+    }
+    let layers = parts.iter().cloned().reduce(|a, b| a + b).expect("a layer");
+    let last = part(&c.x("final")?);
+    let total = &last + layers * c.f64("layer_loss_weight")?;
+    parts.push(last);
+    let parts = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0);
+    Ok(Outputs::default().out("loss", total).out("parts", parts))
+}
+
+/// A number as a list of one.
+fn one(c: &Context, value: f64) -> Tensor {
+    tensor(c, &[value], &[1])
+}
+
+/// Scores of the maps by rows (each pair of maps has one), without the ignored class, and their
+/// means over the rows.
+struct Scores {
+    rows: Vec<Vec<Option<f64>>>,
+    classes: Vec<Option<f64>>,
+    absent: f64,
+}
+
+impl Scores {
+    fn new<'a>(
+        c: &Context,
+        pairs: impl Iterator<Item = (&'a [i32], &'a [i32])>,
+        classes: usize,
+    ) -> Result<Self> {
+        let ignored = c.size("ignore_index")?;
+        let row = |(predicted, target): (&[i32], &[i32])| {
+            let mut row = metrics::iou(predicted, target, classes);
+            row.remove(ignored);
+            row
+        };
+        let rows: Vec<_> = pairs.map(row).collect();
+        let of_class = |k: usize| metrics::mean_present(rows.iter().map(|row| row[k]));
+        let classes = (0..classes - 1).map(of_class).collect();
+        Ok(Self { rows, classes, absent: c.f64("absent_score")? })
+    }
+
+    fn list(&self, c: &Context, scores: &[Option<f64>]) -> Tensor {
+        let values: Vec<f64> = scores.iter().map(|score| score.unwrap_or(self.absent)).collect();
+        tensor(c, &values, &[values.len()])
+    }
+
+    /// The two that every row of `verify` returns.
+    fn outputs(&self, c: &Context) -> Outputs {
+        let iou = self.list(c, &self.rows.concat());
+        let iou = iou.reshape([self.rows.len(), self.classes.len()]);
+        Outputs::default().out("iou", iou).out("class_iou", self.list(c, &self.classes))
+    }
+
+    fn mean(&self, c: &Context, scores: &[Option<f64>]) -> Tensor {
+        self.list(c, &[metrics::mean_present(scores.iter().copied())])
+    }
+}
+
+fn iou_eval(c: &Context) -> Result<Outputs> {
+    let target = c.x("target")?;
+    let (n, size) = (target.size(0), target.size(1) * target.size(2));
+    let (predicted, target) = (c.x("pred")?.to_indices()?, target.to_indices()?);
+    let pairs = || predicted.chunks_exact(size).zip(target.chunks_exact(size));
+    let scores = Scores::new(c, pairs(), c.size("n_class")?)?;
+    let accuracy: Vec<f64> = pairs().map(|(p, t)| metrics::pixel_accuracy(p, t)).collect();
+    Ok(scores
+        .outputs(c)
+        .out("miou", scores.mean(c, &scores.classes))
+        .out("callback_miou", scores.mean(c, &scores.rows.concat()))
+        .out("pixel_acc", tensor(c, &accuracy, &[n])))
+}
+
+fn semantic_accuracy(c: &Context) -> Result<Outputs> {
+    let (targets, samples) = (c.x("targets")?, c.x("samples")?);
+    let (per_target, size) = (samples.size(1), samples.size(2) * samples.size(3));
+    let (targets, samples) = (targets.to_indices()?, samples.to_indices()?);
+    let classes = samples.iter().max().map_or(0, |&k| k as usize) + 1;
+    let pairs = samples.chunks_exact(size).enumerate();
+    let pairs = pairs.map(|(k, sample)| (sample, &targets[k / per_target * size..][..size]));
+    let scores = Scores::new(c, pairs, classes)?;
+    let of_pairs: Vec<_> =
+        scores.rows.iter().map(|row| metrics::mean_present(row.iter().copied())).collect();
+    Ok(scores
+        .outputs(c)
+        .out("accuracy_code", scores.mean(c, &scores.classes))
+        .out("accuracy_paper", scores.mean(c, &of_pairs)))
+}
+
+fn listed(c: &Context, all: &[Entropies], of: fn(&Entropies) -> f64) -> Tensor {
+    tensor(c, &all.iter().map(of).collect::<Vec<_>>(), &[all.len()])
+}
+
+fn with_entropies(c: &Context, all: &[Entropies]) -> Outputs {
+    let conditional = listed(c, all, |e| e.conditional);
+    let score = one(c, metrics::score(all));
+    Outputs::default().out("conditional_entropy", conditional).out("score", score)
+}
+
+fn separability_score(c: &Context) -> Result<Outputs> {
+    let (logits, keep) = (c.x("logits")?, c.size("num_keep")?);
+    let attributes = logits.size(1);
+    let (logits, answers) = (logits.to_vec_f64()?, c.x("svm_output")?.to_indices()?);
+    let (mut kept, mut targets, mut joint) = (Vec::new(), Vec::new(), Vec::new());
+    for (k, answers) in answers.chunks_exact(keep).enumerate() {
+        let column: Vec<f64> = logits.iter().skip(k).step_by(attributes).copied().collect();
+        let certain = metrics::most_certain(&column, keep);
+        let answers: Vec<usize> = answers.iter().map(|&x| x as usize).collect();
+        joint.extend(metrics::joint_table(&answers, &certain.target));
+        kept.extend(certain.index.into_iter().map(|i| i as i32));
+        targets.extend(certain.target.into_iter().map(|y| y as i32));
+    }
+    let all: Vec<_> = joint.chunks_exact(4).map(|t| metrics::entropies(t, 2)).collect();
+    let indices = |list: &[i32]| Tensor::from_indices(list, [attributes, keep], &c.device);
+    Ok(with_entropies(c, &all)
+        .out("kept_index", indices(&kept))
+        .out("target", indices(&targets))
+        .out("joint", tensor(c, &joint, &[attributes, 2, 2])))
+}
