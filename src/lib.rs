@@ -69,6 +69,7 @@ pub mod edit;
 pub mod error;
 pub mod files;
 pub mod memory;
+pub mod metrics;
 pub mod models;
 pub mod nn;
 pub mod ops;

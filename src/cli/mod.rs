@@ -13,6 +13,7 @@ macro_rules! say {
 
 mod bench;
 mod data;
+mod demo;
 mod devices;
 mod groups;
 mod sample;
@@ -37,6 +38,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Args),
     Train(Box<train::Args>),
     Sample(sample::Args),
     Groups(groups::Args),
@@ -68,6 +70,7 @@ pub fn main() -> ExitCode {
     prepare_process();
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Groups(args) => groups::run(&args),
