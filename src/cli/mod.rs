@@ -65,6 +65,28 @@ impl DeviceArgs {
     }
 }
 
+/// How far samples may be from the mean; flattened into every command that makes them.
+#[derive(clap::Args, Debug, Clone, Copy)]
+struct Truncation {
+    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
+    #[arg(
+        long = "trunc",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_negative_numbers = true
+    )]
+    psi: f64,
+}
+
+impl Truncation {
+    fn psi(self) -> crate::Result<f64> {
+        if self.psi.is_finite() {
+            return Ok(self.psi);
+        }
+        Err(crate::Error::config("--trunc", format!("{} is not a number", self.psi)))
+    }
+}
+
 /// Parses the arguments, runs the command and reports its error.
 pub fn main() -> ExitCode {
     prepare_process();

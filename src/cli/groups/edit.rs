@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         NoiseMode::Const => Noise::Const,
         NoiseMode::None => Noise::None,
     };
-    let (psi, steps) = (args.common.psi, usize::from(args.steps));
+    let (psi, steps) = (opened.psi, usize::from(args.steps));
     let strip = interpolate(&sampler, &edit, [args.seed, args.from], (psi, noise), steps)?;
     if let Some(dir) = &args.common.outdir {
         let other = sampler.picture(args.from, psi, noise)?;
@@ -112,7 +112,7 @@ fn report(args: &Args, opened: &Opened, edit: &Edit, strip: &Strip) -> Value {
         })
     });
     json!({
-        "network": opened.source, "seed": args.seed, "from": args.from, "psi": args.common.psi,
+        "network": opened.source, "seed": args.seed, "from": args.from, "psi": opened.psi,
         "inter": edit.inter, "intra": edit.intra, "targets": targets.collect::<Value>(),
         "area_outside": strip.area_outside(), "steps": steps.collect::<Value>(),
     })
@@ -136,7 +136,7 @@ fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()
 fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let [seed, from] = [args.seed, args.from].map(|seed| seed.to_string());
-    let psi = args.common.psi.to_string();
+    let psi = opened.psi.to_string();
     let codes = match (args.intra, args.inter) {
         (true, true) => "intra, inter",
         (true, false) => "intra",

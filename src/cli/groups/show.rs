@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::CommonArgs;
+use super::{CommonArgs, Opened};
 use crate::edit::figures::{groups_sheet, similarity_sheet};
 use crate::edit::sarigan::{LayerGroups, group_maps, layer_groups, parse_layers};
 use crate::sample::{Sampler, parse_seeds, save_png};
@@ -93,7 +93,7 @@ pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let layers = layer_groups(g, sampler.groups())?;
     let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
     if let Some(dir) = &args.common.outdir {
-        save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
+        save(dir, args, (&opened, &sampler), &seeds, (&shown, &layers))?;
         say!("{} pictures in {}", 2 * layers.len(), dir.display());
     }
     let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
@@ -130,18 +130,17 @@ fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
 fn save(
     dir: &Path,
     args: &Args,
-    (source, sampler): (&str, &Sampler<'_>),
+    (opened, sampler): (&Opened, &Sampler<'_>),
     seeds: &[u64],
     (shown, layers): (&[usize], &[&LayerGroups]),
 ) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let psi = args.common.psi;
-    let maps = |&seed: &u64| group_maps(sampler, seed, psi, shown);
+    let maps = |&seed: &u64| group_maps(sampler, seed, opened.psi, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
-    let psi = psi.to_string();
+    let psi = opened.psi.to_string();
     for (k, layer) in layers.iter().enumerate() {
         let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
-        let source = [("network", source), ("layer", &layer.layer)];
+        let source = [("network", opened.source.as_str()), ("layer", &layer.layer)];
         let of_seeds = [("seeds", args.seeds.as_str()), ("psi", &psi)];
         let sheets = [
             ("groups", groups_sheet(layer, seeds, &rows), [&of_seeds[..], &source].concat()),
