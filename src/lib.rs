@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! cli                                 what a person touches
-//! edit  train                         jobs
+//! edit  metrics  train                jobs
 //! sample                              pictures from seeds
 //! models  nn  data  checkpoint        networks, parameters, files
 //! ops  autograd  tensor               mathematics

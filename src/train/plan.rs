@@ -18,8 +18,8 @@ use crate::{Error, Result};
 const BYTES_PER_PARAMETER: [u64; 2] = [20, 16];
 /// Tensors of a layer's size that the worst phase holds at once. Measured: 28 to 33.
 const LIVE_TENSORS: u64 = 32;
-/// Of the feature form, whose normalised inputs are tensors of their own.
-const LIVE_TENSORS_FEATURE: u64 = 40;
+/// Of the feature form, whose normalised inputs are tensors of their own. Measured: 33 to 34.
+const LIVE_TENSORS_FEATURE: u64 = 36;
 /// A CPU's process also holds code, pictures and scratch of the matrix products.
 const HOST_OVERHEAD: f64 = 1.6;
 /// Bytes per trainable number while a snapshot is written: of the generator, its average and moment,
