@@ -88,13 +88,10 @@ impl Checkpoint {
         if let Some(name) = self.nonfinite() {
             return Err(Error::checkpoint(path, format!("not written: {name} is not finite")));
         }
-        let part = |(name, (shape, values)): (&String, &(Shape, Vec<f32>))| {
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            (name.clone(), shape.to_vec(), bytes)
-        };
-        let parts: Vec<_> = self.tensors.iter().map(part).collect();
-        let views = parts.iter().map(|(name, shape, bytes)| {
-            let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        const { assert!(cfg!(target_endian = "little"), "safetensors hold little-endian numbers") };
+        let views = self.tensors.iter().map(|(name, (shape, values))| {
+            let bytes = bytemuck::cast_slice(values);
+            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
             (name.as_str(), view.expect("as many bytes as the shape says"))
         });
         let metadata = HashMap::from([(DESCRIPTION.to_owned(), self.description.to_string())]);

@@ -13,6 +13,7 @@ macro_rules! say {
 
 mod bench;
 mod data;
+mod demo;
 mod devices;
 mod groups;
 mod sample;
@@ -37,6 +38,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Args),
     Train(Box<train::Args>),
     Sample(sample::Args),
     Groups(groups::Args),
@@ -63,11 +65,34 @@ impl DeviceArgs {
     }
 }
 
+/// How far samples may be from the mean; flattened into every command that makes them.
+#[derive(clap::Args, Debug, Clone, Copy)]
+struct Truncation {
+    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
+    #[arg(
+        long = "trunc",
+        default_value_t = 1.0,
+        value_name = "PSI",
+        allow_negative_numbers = true
+    )]
+    psi: f64,
+}
+
+impl Truncation {
+    fn psi(self) -> crate::Result<f64> {
+        if self.psi.is_finite() {
+            return Ok(self.psi);
+        }
+        Err(crate::Error::config("--trunc", format!("{} is not a number", self.psi)))
+    }
+}
+
 /// Parses the arguments, runs the command and reports its error.
 pub fn main() -> ExitCode {
     prepare_process();
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Groups(args) => groups::run(&args),

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
-use super::DeviceArgs;
+use super::{DeviceArgs, Truncation};
 use crate::Error;
 use crate::sample::{Noise, Sampler, grid, parse_grid, parse_seeds, save_png};
 use crate::train::{folder, snapshot};
@@ -22,14 +22,8 @@ pub(super) struct Args {
     /// Seeds, like 0-35,40
     #[arg(long, default_value = "0-35")]
     seeds: String,
-    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
-    #[arg(
-        long = "trunc",
-        default_value_t = 1.0,
-        value_name = "PSI",
-        allow_negative_numbers = true
-    )]
-    psi: f64,
+    #[command(flatten)]
+    truncation: Truncation,
     /// Where the noise of a picture comes from
     #[arg(long, value_enum, default_value_t = NoiseMode::Const)]
     noise_mode: NoiseMode,
@@ -73,9 +67,7 @@ const MAX_DEFAULT_COLUMNS: usize = 16;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let seeds = parse_seeds(&args.seeds)?;
-    if !args.psi.is_finite() {
-        return Err(Error::config("--trunc", format!("{} is not a number", args.psi)).into());
-    }
+    let psi = args.truncation.psi()?;
     let (columns, rows) = match &args.grid {
         Some(text) => parse_grid(text)?,
         None => {
@@ -96,18 +88,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let sampler = Sampler::new(&network.model, &mean);
     let noise = args.noise_mode.noise();
-    let (psi, source) = (args.psi.to_string(), file.path.display().to_string());
+    let (psi_text, source) = (psi.to_string(), file.path.display().to_string());
     let mut pictures = Vec::new();
     for &seed in &seeds {
-        let picture = sampler.picture(seed, args.psi, noise)?;
+        let picture = sampler.picture(seed, psi, noise)?;
         let number = seed.to_string();
-        let text = [("seed", number.as_str()), ("psi", &psi), ("network", &source)];
+        let text = [("seed", number.as_str()), ("psi", &psi_text), ("network", &source)];
         save_png(dir.join(format!("seed{seed:04}.png")), &picture, &text)?;
         if pictures.len() < columns * rows {
             pictures.push(picture);
         }
     }
-    let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", &source)];
+    let text = [("seeds", args.seeds.as_str()), ("psi", &psi_text), ("network", &source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
     say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)

@@ -64,13 +64,18 @@ fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::
 
 impl Watch for Terminal {
     fn line(&mut self, text: &str) {
-        self.bar.suspend(|| say!("{text}"));
+        // Who waits for minutes only watches the bar; log.txt has the lines.
+        if self.limit.is_none() {
+            self.bar.suspend(|| say!("{text}"));
+        }
     }
 
     fn progress(&mut self, images: u64, total: u64, elapsed: Duration) {
         self.elapsed = elapsed;
         let (position, length) = match self.limit {
-            Some(limit) => (elapsed.as_millis().min(limit.as_millis()) as u64, limit.as_millis() as u64),
+            Some(limit) => {
+                (elapsed.as_millis().min(limit.as_millis()) as u64, limit.as_millis() as u64)
+            }
             None => (images, total),
         };
         self.bar.set_length(length);

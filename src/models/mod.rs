@@ -1,4 +1,4 @@
-//! Networks, one file per paper, in the paper's order and with the published checkpoints' keys.
+//! Networks, one file or folder per paper, in the paper's order and with the published checkpoints' keys.
 //! Nothing here knows about devices, files or flags: tensors are made only on the device that a
 //! network was built for.
 

@@ -18,10 +18,13 @@ use crate::{Error, Result};
 const BYTES_PER_PARAMETER: [u64; 2] = [20, 16];
 /// Tensors of a layer's size that the worst phase holds at once. Measured: 28 to 33.
 const LIVE_TENSORS: u64 = 32;
-/// Of the feature form, whose normalised inputs are tensors of their own.
-const LIVE_TENSORS_FEATURE: u64 = 40;
+/// Of the feature form, whose normalised inputs are tensors of their own. Measured: 33 to 34.
+const LIVE_TENSORS_FEATURE: u64 = 36;
 /// A CPU's process also holds code, pictures and scratch of the matrix products.
 const HOST_OVERHEAD: f64 = 1.6;
+/// Bytes per trainable number while a snapshot is written: of the generator, its average and moment,
+/// and of the discriminator and its moment, as numbers and as a file.
+const SNAPSHOT_BYTES: [u64; 2] = [24, 16];
 /// Forward passes that an iteration's convolutions cost: 4.75 of the generator, 8.4 of the
 /// discriminator, lazy phases averaged in.
 const PASSES: [f64; 2] = [4.75, 8.375];
@@ -38,8 +41,6 @@ pub struct Plan {
     device: Device,
     /// Trainable numbers of the generator and the discriminator.
     pub parameters: [usize; 2],
-    /// Bytes for them, their average, moments and gradients.
-    pub parameter_bytes: u64,
     /// Bytes for the layers' outputs of one picture.
     pub picture_bytes: u64,
     /// The largest of these outputs.
@@ -66,11 +67,9 @@ impl Plan {
         let planes: usize = levels().map(|(size, channels)| size * size * channels).sum();
         // Before its blur a layer's output has a border of up to three pixels.
         let largest = levels().map(|(size, channels)| (size + 3).pow(2) * channels).max();
-        let own = parameters.iter().zip(BYTES_PER_PARAMETER).map(|(&n, bytes)| n as u64 * bytes);
         Self {
             device: device.clone(),
             parameters,
-            parameter_bytes: own.sum(),
             picture_bytes: 4 * live * planes as u64,
             largest_bytes: 4 * largest.unwrap_or(0) as u64,
             available_bytes: device.memory_bytes(),
@@ -80,12 +79,19 @@ impl Plan {
 
     /// Bytes of the process (`cpu`, `reference`) or of the device with so many pictures at once.
     pub fn bytes(&self, batch_gpu: usize) -> u64 {
-        let bytes = (self.parameter_bytes + self.picture_bytes * batch_gpu as u64) as f64;
+        let bytes = self.parameter_sum(BYTES_PER_PARAMETER) + self.picture_bytes * batch_gpu as u64;
+        let host = |factor: f64| (factor * HOST_OVERHEAD * bytes as f64) as u64;
+        let snapshot = self.parameter_sum(SNAPSHOT_BYTES);
         match self.device {
-            Device::Gpu(_) => bytes as u64,
-            Device::Cpu(_) => (HOST_OVERHEAD * bytes) as u64,
-            Device::Reference(_) => (2.0 * HOST_OVERHEAD * bytes) as u64,
+            Device::Gpu(_) => bytes,
+            Device::Cpu(_) => host(1.0) + snapshot,
+            Device::Reference(_) => host(2.0) + snapshot,
         }
+    }
+
+    /// So many bytes for each trainable number of the generator and of the discriminator.
+    fn parameter_sum(&self, bytes: [u64; 2]) -> u64 {
+        self.parameters.iter().zip(bytes).map(|(&n, bytes)| n as u64 * bytes).sum()
     }
 
     /// Bytes of the largest tensor; all parameters of a network are one.
@@ -140,7 +146,7 @@ impl Plan {
         format!(
             "about {}: networks and optimiser {}, layers of {batch_gpu} pictures {}; {available}",
             human(self.bytes(batch_gpu)),
-            human(self.parameter_bytes),
+            human(self.parameter_sum(BYTES_PER_PARAMETER)),
             human(self.picture_bytes * batch_gpu as u64)
         )
     }

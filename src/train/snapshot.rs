@@ -91,7 +91,10 @@ fn add(
 }
 
 /// Mean final style `[1, 2 S]` over fixed latents: what truncation pulls toward.
-fn mean_style(g: &Generator, device: &Device) -> Result<Tensor> {
+///
+/// # Errors
+/// What the device reports.
+pub fn mean_style(g: &Generator, device: &Device) -> Result<Tensor> {
     let width = g.config().style_dim;
     let draw = Draw { seed: 0, stream: Stream::MeanStyle.of(0), step: 0 };
     let z = normals(draw, MEAN_STYLES * width);

@@ -11,6 +11,7 @@ use crate::runs::{Place, poke};
 #[test]
 fn every_command_has_help() {
     for command in [
+        "demo",
         "train",
         "sample",
         "groups",
@@ -28,7 +29,7 @@ fn every_command_has_help() {
         assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
     }
     let all = run(&["--help"]).succeeded().stdout;
-    for command in ["train", "sample", "groups", "data", "devices", "bench", "verify"] {
+    for command in ["demo", "train", "sample", "groups", "data", "devices", "bench", "verify"] {
         assert!(all.contains(command), "{command}: {all}");
     }
 }

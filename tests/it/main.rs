@@ -4,6 +4,7 @@ mod autograd;
 mod cli;
 mod common;
 mod data;
+mod demo;
 mod device;
 mod errors;
 mod golden;

@@ -8,8 +8,9 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::{CommonArgs, Opened};
+use crate::edit::figures::edit_sheet;
 use crate::edit::sarigan::{Edit, Strip, Target, interpolate, layer_groups, parse_layers};
-use crate::sample::{Noise, Rgb, Sampler, Sheet, cell_side, parse_groups, ranges, save_png};
+use crate::sample::{Noise, Rgb, Sampler, parse_groups, ranges, save_png};
 use crate::{Error, Result};
 
 /// Replaces the codes of some groups by another picture's, in steps
@@ -85,7 +86,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         NoiseMode::Const => Noise::Const,
         NoiseMode::None => Noise::None,
     };
-    let (psi, steps) = (args.common.psi, usize::from(args.steps));
+    let (psi, steps) = (opened.psi, usize::from(args.steps));
     let strip = interpolate(&sampler, &edit, [args.seed, args.from], (psi, noise), steps)?;
     if let Some(dir) = &args.common.outdir {
         let other = sampler.picture(args.from, psi, noise)?;
@@ -111,7 +112,7 @@ fn report(args: &Args, opened: &Opened, edit: &Edit, strip: &Strip) -> Value {
         })
     });
     json!({
-        "network": opened.source, "seed": args.seed, "from": args.from, "psi": args.common.psi,
+        "network": opened.source, "seed": args.seed, "from": args.from, "psi": opened.psi,
         "inter": edit.inter, "intra": edit.intra, "targets": targets.collect::<Value>(),
         "area_outside": strip.area_outside(), "steps": steps.collect::<Value>(),
     })
@@ -135,7 +136,7 @@ fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()
 fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let [seed, from] = [args.seed, args.from].map(|seed| seed.to_string());
-    let psi = args.common.psi.to_string();
+    let psi = opened.psi.to_string();
     let codes = match (args.intra, args.inter) {
         (true, true) => "intra, inter",
         (true, false) => "intra",
@@ -155,29 +156,5 @@ fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) ->
         let text = [&text[..], &[("t", &t)]].concat();
         save_png(dir.join(format!("edit-{k}.png")), &step.picture, &text)?;
     }
-    save_png(dir.join("edit.png"), &sheet(args, strip, other), &text)
-}
-
-fn sheet(args: &Args, strip: &Strip, other: &Rgb) -> Rgb {
-    const BRIGHT: [u8; 3] = [255, 255, 255];
-    let steps = strip.steps.iter().map(|step| format!("t {:.2}", step.t));
-    let from = format!("seed {}", args.from);
-    let columns: Vec<String> = ["map".to_owned()].into_iter().chain(steps).chain([from]).collect();
-    let most = strip.steps.iter().map(|step| step.change.range().1).fold(0.0, f32::max);
-    let rows = [format!("seed {}", args.seed), format!("0 to {most:.1}")];
-    let side = cell_side(other.width);
-    let mut sheet = Sheet::new(side, &columns, &rows);
-    sheet.mark(1, side / 2 - 16, "change");
-    let map = strip.map.resized(side);
-    let mut first = map.scaled(map.range()).over(&strip.steps[0].picture.resized(side));
-    first.outline(&strip.region, BRIGHT);
-    sheet.place(0, 0, &first);
-    for (k, step) in strip.steps.iter().enumerate() {
-        sheet.place(k + 1, 0, &step.picture.resized(side));
-        let mut change = step.change.scaled((0.0, most)).colored().resized(side);
-        change.outline(&strip.region, BRIGHT);
-        sheet.place(k + 1, 1, &change);
-    }
-    sheet.place(columns.len() - 1, 0, &other.resized(side));
-    sheet.into_picture()
+    save_png(dir.join("edit.png"), &edit_sheet([args.seed, args.from], strip, other), &text)
 }

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::DeviceArgs;
+use super::{DeviceArgs, Truncation};
+use crate::Result;
 use crate::models::sarigan::Generator;
 use crate::nn::Network;
 use crate::tensor::Tensor;
 use crate::train::{folder, snapshot};
-use crate::{Error, Result};
 
 /// Shows the channel groups of a network; `groups edit` edits pictures by them
 ///
@@ -55,14 +55,8 @@ enum Command {
 /// What both commands take.
 #[derive(clap::Args, Debug)]
 struct CommonArgs {
-    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
-    #[arg(
-        long = "trunc",
-        default_value_t = 1.0,
-        value_name = "PSI",
-        allow_negative_numbers = true
-    )]
-    psi: f64,
+    #[command(flatten)]
+    truncation: Truncation,
     /// Folder for the pictures; without it there are none
     #[arg(long, value_name = "DIR")]
     outdir: Option<PathBuf>,
@@ -77,20 +71,19 @@ struct CommonArgs {
 struct Opened {
     network: Network<Generator>,
     mean: Tensor,
+    psi: f64,
     /// The file.
     source: String,
 }
 
 impl CommonArgs {
     fn open(&self, network: &Path) -> Result<Opened> {
-        if !self.psi.is_finite() {
-            return Err(Error::config("--trunc", format!("{} is not a number", self.psi)));
-        }
+        let psi = self.truncation.psi()?;
         let (file, passed_over) = folder::network(network)?;
         snapshot::network_config(&file)?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
         let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
-        Ok(Opened { network, mean, source: file.path.display().to_string() })
+        Ok(Opened { network, mean, psi, source: file.path.display().to_string() })
     }
 }
 

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use super::CommonArgs;
+use super::{CommonArgs, Opened};
+use crate::edit::figures::{groups_sheet, similarity_sheet};
 use crate::edit::sarigan::{LayerGroups, group_maps, layer_groups, parse_layers};
-use crate::sample::{Plane, Rgb, Sampler, Sheet, cell_side, parse_seeds, save_png};
+use crate::sample::{Sampler, parse_seeds, save_png};
 use crate::{Error, Result};
 
 #[derive(clap::Args, Debug)]
@@ -26,10 +27,6 @@ pub(super) struct Args {
 
 /// Most rows of a sheet.
 const MAX_SEEDS: usize = 64;
-/// Least side of a picture of similarities.
-const SIMILARITY_SIDE: usize = 512;
-/// Width of the lines between groups, in pixels.
-const LINE: usize = 2;
 
 /// A line of the table.
 #[derive(Serialize)]
@@ -96,7 +93,7 @@ pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     let layers = layer_groups(g, sampler.groups())?;
     let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
     if let Some(dir) = &args.common.outdir {
-        save(dir, args, (&opened.source, &sampler), &seeds, (&shown, &layers))?;
+        save(dir, args, (&opened, &sampler), &seeds, (&shown, &layers))?;
         say!("{} pictures in {}", 2 * layers.len(), dir.display());
     }
     let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
@@ -133,21 +130,20 @@ fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
 fn save(
     dir: &Path,
     args: &Args,
-    (source, sampler): (&str, &Sampler<'_>),
+    (opened, sampler): (&Opened, &Sampler<'_>),
     seeds: &[u64],
     (shown, layers): (&[usize], &[&LayerGroups]),
 ) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let psi = args.common.psi;
-    let maps = |&seed: &u64| group_maps(sampler, seed, psi, shown);
+    let maps = |&seed: &u64| group_maps(sampler, seed, opened.psi, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
-    let psi = psi.to_string();
+    let psi = opened.psi.to_string();
     for (k, layer) in layers.iter().enumerate() {
         let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
-        let source = [("network", source), ("layer", &layer.layer)];
+        let source = [("network", opened.source.as_str()), ("layer", &layer.layer)];
         let of_seeds = [("seeds", args.seeds.as_str()), ("psi", &psi)];
         let sheets = [
-            ("groups", heat_sheet(layer, seeds, &rows), [&of_seeds[..], &source].concat()),
+            ("groups", groups_sheet(layer, seeds, &rows), [&of_seeds[..], &source].concat()),
             ("similarity", similarity_sheet(layer), source.to_vec()),
         ];
         for (name, sheet, text) in sheets {
@@ -155,58 +151,4 @@ fn save(
         }
     }
     Ok(())
-}
-
-/// A row per seed: the picture, then the map of each group over it.
-fn heat_sheet(layer: &LayerGroups, seeds: &[u64], rows: &[(&Rgb, &[Plane])]) -> Rgb {
-    let groups = layer.non_empty();
-    let columns = groups.iter().map(|&i| format!("g{i} n{}", layer.sizes[i]));
-    let columns: Vec<String> = std::iter::once(String::new()).chain(columns).collect();
-    let labels: Vec<String> = seeds.iter().map(|seed| format!("seed {seed}")).collect();
-    let side = cell_side(rows[0].0.width);
-    let mut sheet = Sheet::new(side, &columns, &labels);
-    for (row, (picture, maps)) in rows.iter().enumerate() {
-        let picture = picture.resized(side);
-        sheet.place(0, row, &picture);
-        for (k, &i) in groups.iter().enumerate() {
-            let map = maps[i].resized(side);
-            sheet.place(k + 1, row, &map.scaled(map.range()).over(&picture));
-        }
-    }
-    sheet.into_picture()
-}
-
-/// All channels against all, sorted by group, with a line between groups and their numbers beside.
-fn similarity_sheet(layer: &LayerGroups) -> Rgb {
-    let (order, n) = (layer.sorted(), layer.channels);
-    let pixels = SIMILARITY_SIDE.div_ceil(n);
-    // Where each channel begins, and where a group's name stands.
-    let (mut starts, mut names, mut end) = (Vec::new(), Vec::new(), 0);
-    for run in order.chunk_by(|&a, &b| layer.assignment[a] == layer.assignment[b]) {
-        let name = layer.assignment[run[0]].map_or("none".into(), |i| format!("g{i}"));
-        names.push((end + run.len() * pixels / 2, name));
-        starts.extend((0..run.len()).map(|k| end + k * pixels));
-        end += run.len() * pixels + LINE;
-    }
-    let side = end - LINE;
-    // A channel with itself does not stretch the scale.
-    let mut others = layer.similarity.clone();
-    others.values.iter_mut().step_by(n + 1).for_each(|v| *v = 0.0);
-    let (low, high) = others.range();
-    let colors = layer.similarity.scaled((low, high)).colored();
-    let mut matrix = Rgb { width: side, height: side, pixels: vec![255; 3 * side * side] };
-    for (&row, &top) in order.iter().zip(&starts) {
-        for (&column, &left) in order.iter().zip(&starts) {
-            let color = &colors.pixels[3 * (row * n + column)..][..3];
-            for y in top..top + pixels {
-                let line = &mut matrix.pixels[3 * (y * side + left)..][..3 * pixels];
-                line.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(color));
-            }
-        }
-    }
-    let title = format!("{} similarity {low:.2} to {high:.2}", layer.layer);
-    let mut sheet = Sheet::new(side, &[title], &[" ".repeat(4)]);
-    sheet.place(0, 0, &matrix);
-    names.iter().for_each(|(y, name)| sheet.mark(0, *y, name));
-    sheet.into_picture()
 }

@@ -26,6 +26,8 @@ pub enum Stream {
     MeanStyle = 96,
     /// Drawn faces; the step is the face's index.
     Faces = 112,
+    /// Directions of the sliced Wasserstein distance; the step is the number of one.
+    Slices = 113,
 }
 
 impl Stream {
