@@ -50,7 +50,7 @@ impl Tensor {
     /// `align_corners`, their centres. PyTorch: `F.grid_sample`.
     ///
     /// The image's gradient costs every output for each of its samples, and a GPU refuses it beyond
-    /// 32,768 positions; an affine grid that needs no gradient is fast, and has no limit, as
+    /// 32,768 positions; an affine grid that needs no gradient is fast, without that limit, as
     /// [`Tensor::affine_warp`].
     ///
     /// # Panics
