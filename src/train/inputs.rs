@@ -97,8 +97,7 @@ impl StepInputs {
             // Sample i shares its deviation with all those of equal remainder.
             let first = k as i32 * width;
             let own = |i: &i32| (first..first + width).contains(&(i % rows as i32));
-            let samples: Vec<i32> = (0..batch as i32).filter(own).collect();
-            let samples = Tensor::from_indices(&samples, [samples.len()], self.real.device());
+            let samples = numbers((0..batch as i32).filter(own), self.real.device());
             Batch {
                 real: self.real.index_select(0, &samples),
                 d: self.d.select(&samples),
@@ -107,6 +106,12 @@ impl StepInputs {
         };
         (0..self.parts).map(part).collect()
     }
+}
+
+/// Sample numbers to select by.
+fn numbers(samples: impl Iterator<Item = i32>, device: &Device) -> Tensor {
+    let samples: Vec<i32> = samples.collect();
+    Tensor::from_indices(&samples, [samples.len()], device)
 }
 
 /// What the phases that judge pictures need, for a part of the batch.
@@ -122,8 +127,8 @@ impl PathInputs {
         let batch = self.direction.size(0);
         let width = batch.div_ceil(parts);
         let part = |first: usize| {
-            let samples: Vec<i32> = (first..batch.min(first + width)).map(|i| i as i32).collect();
-            let samples = Tensor::from_indices(&samples, [samples.len()], self.direction.device());
+            let end = batch.min(first + width);
+            let samples = numbers(first as i32..end as i32, self.direction.device());
             let direction = self.direction.index_select(0, &samples);
             Self { draws: self.draws.select(&samples), direction }
         };
