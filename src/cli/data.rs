@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
+use super::watch::bar_style;
 use crate::data::faces::FaceSet;
 use crate::data::{Dataset, LABEL_COLORS, LabelMaps};
 use crate::sample::{Rgb, grid, parse_grid, save_png};
@@ -93,8 +94,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn faces(args: &FacesArgs) -> Result<()> {
     let FacesArgs { count, res, seed, ref out } = *args;
     let style = "{wide_bar} {percent}%  {elapsed_precise} < {eta_precise}";
-    let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
-    let bar = ProgressBar::hidden().with_style(style);
+    let bar = ProgressBar::hidden().with_style(bar_style(style));
     bar.set_length(count);
     let progress = |done| {
         if bar.is_hidden() && bar.elapsed() > PATIENCE && std::io::stderr().is_terminal() {
@@ -133,9 +133,7 @@ fn sheet(args: &GridArgs) -> Result<()> {
     }
     let mut pictures = Vec::new();
     for index in 0..dataset.len() {
-        let mut planes = vec![0.0; 3 * res * res];
-        dataset.write(index, false, &mut planes)?;
-        pictures.push(Rgb::from_planes(&planes, res, res));
+        pictures.push(Rgb::from_dataset(&dataset, index)?);
         if let Some(maps) = &maps {
             pictures.push(colored(maps, dataset.name(index), res));
         }

@@ -14,7 +14,9 @@ use crate::data::Dataset;
 use crate::data::faces::FaceSet;
 use crate::device::Device;
 use crate::edit::figures::{edit_sheet, groups_sheet};
-use crate::edit::sarigan::{Edit, Strip, Target, group_maps, interpolate, layer_groups};
+use crate::edit::sarigan::{
+    Edit, LayerGroups, Strip, Target, group_maps, interpolate, layer_groups,
+};
 use crate::files::write_atomically;
 use crate::metrics::sliced_wasserstein;
 use crate::models::sarigan::{Config, Rule};
@@ -143,7 +145,8 @@ fn show(args: &Args, trained: &Trained, dataset: &Dataset, device: &Device) -> R
     let counters = snapshot::counters(&file.path)?;
     let sampler = Sampler::new(&network.model, &mean);
     let after = pictures(&sampler)?;
-    let reals = reals(dataset)?;
+    let reals = (0..2 * COMPARED).map(|k| Rgb::from_dataset(dataset, k));
+    let reals: Vec<Rgb> = reals.collect::<Result<_>>()?;
     let (data, others) = reals.split_at(COMPARED);
     let save = |name: &str, picture: &Rgb| {
         let source = file.path.display().to_string();
@@ -176,8 +179,9 @@ fn show(args: &Args, trained: &Trained, dataset: &Dataset, device: &Device) -> R
         ("distance_data", distance(others)),
         ("run", escape(&trained.folder.display().to_string())),
     ]);
-    save("groups.png", &groups(&sampler, &mut facts)?)?;
-    save("edit.png", &best_edit(&sampler, &mut facts)?)?;
+    let layers = layer_groups(&network.model, sampler.groups())?;
+    save("groups.png", &groups(&sampler, &layers, &mut facts)?)?;
+    save("edit.png", &best_edit(&sampler, &layers, &mut facts)?)?;
     Ok(facts)
 }
 
@@ -186,20 +190,9 @@ fn pictures(sampler: &Sampler<'_>) -> Result<Vec<Rgb>> {
     (0..COMPARED as u64).map(|seed| sampler.picture(seed, PSI, Noise::None)).collect()
 }
 
-/// Twice as many of the data as are compared.
-fn reals(dataset: &Dataset) -> Result<Vec<Rgb>> {
-    let mut planes = vec![0.0; 3 * RES * RES];
-    let mut picture = |k: usize| {
-        dataset.write(k, false, &mut planes)?;
-        Ok(Rgb::from_planes(&planes, RES, RES))
-    };
-    (0..2 * COMPARED).map(&mut picture).collect()
-}
-
 /// Where the groups of a layer are active in the first pictures.
-fn groups(sampler: &Sampler<'_>, facts: &mut Facts) -> Result<Rgb> {
+fn groups(sampler: &Sampler<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
     let shown = LAYERS[1];
-    let layers = layer_groups(sampler.generator(), sampler.groups())?;
     let layer = &layers[shown];
     let seeds: Vec<u64> = (0..4).collect();
     let maps = seeds.iter().map(|&seed| group_maps(sampler, seed, PSI, &[shown]));
@@ -234,8 +227,7 @@ impl Tried {
 }
 
 /// Edits of every group of the edited layers, of their inter and of their intra codes.
-fn try_edits(sampler: &Sampler<'_>) -> Result<Vec<Tried>> {
-    let layers = layer_groups(sampler.generator(), sampler.groups())?;
+fn try_edits(sampler: &Sampler<'_>, layers: &[LayerGroups]) -> Result<Vec<Tried>> {
     let mut tried = Vec::new();
     for layer in LAYERS {
         for group in layers[layer].non_empty() {
@@ -251,8 +243,8 @@ fn try_edits(sampler: &Sampler<'_>) -> Result<Vec<Tried>> {
 }
 
 /// The visible edit that stays inside its region best, or the most visible one.
-fn best_edit(sampler: &Sampler<'_>, facts: &mut Facts) -> Result<Rgb> {
-    let tried = try_edits(sampler)?;
+fn best_edit(sampler: &Sampler<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
+    let tried = try_edits(sampler, layers)?;
     let stays = |t: &&Tried| t.share / t.area;
     let best = tried.iter().filter(|t| t.change >= VISIBLE);
     let best = best.min_by(|a, b| stays(a).total_cmp(&stays(b)));

@@ -33,8 +33,7 @@ impl Terminal {
         }
         let bar = if std::io::stderr().is_terminal() {
             let style = "{wide_bar} {percent}%  {msg}  {elapsed_precise} < {eta_precise}";
-            let style = ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar());
-            ProgressBar::new(1).with_style(style)
+            ProgressBar::new(1).with_style(bar_style(style))
         } else {
             ProgressBar::hidden()
         };
@@ -51,6 +50,11 @@ impl Terminal {
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The look of a progress bar.
+pub(super) fn bar_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar())
 }
 
 /// The first signal sets the flags, the second one ends the process at once.

@@ -289,8 +289,10 @@ pub fn interpolate(
     let unedited = image.clamp(-1.0, 1.0);
     let step = |k: usize| {
         let t = k as f64 / (n - 1) as f64;
-        let image =
-            g.synthesis_with(&edit.apply(&own, &other, groups, t), &noise, groups, |_, _| ());
+        let image = match k {
+            0 => image.clone(),
+            _ => g.synthesis_with(&edit.apply(&own, &other, groups, t), &noise, groups, |_, _| ()),
+        };
         let change = image.clamp(-1.0, 1.0).zip(&unedited, |x, y| 127.5 * (x - y).abs());
         Ok(Step {
             t,

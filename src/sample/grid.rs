@@ -1,5 +1,8 @@
 //! 8-bit pictures and grids of them.
 
+use crate::Result;
+use crate::data::Dataset;
+
 /// A picture with 8 bits per channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rgb {
@@ -12,6 +15,20 @@ pub struct Rgb {
 }
 
 impl Rgb {
+    /// Picture `index` of a set, as a network sees it.
+    ///
+    /// # Errors
+    /// When it cannot be read any more.
+    ///
+    /// # Panics
+    /// If `index` is not below the number of pictures.
+    pub fn from_dataset(dataset: &Dataset, index: usize) -> Result<Self> {
+        let res = dataset.res();
+        let mut planes = vec![0.0; 3 * res * res];
+        dataset.write(index, false, &mut planes)?;
+        Ok(Self::from_planes(&planes, res, res))
+    }
+
     /// From the `[3, height, width]` of a network: round(127.5 x + 127.5), clamped to 0..=255.
     /// NaN becomes 0.
     ///

@@ -1,6 +1,9 @@
 //! Maps of numbers as pictures: resized, coloured from dark to bright, laid over a picture.
 
 use super::Rgb;
+use crate::device::Device;
+use crate::ops::resample::resize::Resize;
+use crate::tensor::Tensor;
 
 /// Colours of 0, 0.2, .. 1: what is brighter is more, in grey too.
 const HEAT: [[f32; 3]; 6] = [
@@ -38,26 +41,9 @@ impl Plane {
     /// Bilinear, between centres of pixels. PyTorch: `F.interpolate` without `align_corners`.
     #[must_use]
     pub fn resized(&self, size: usize) -> Self {
-        let last = self.size - 1;
-        let taps: Vec<(usize, usize, f32)> = (0..size)
-            .map(|k| {
-                let centre = (k as f32 + 0.5) * self.size as f32 / size as f32 - 0.5;
-                let centre = centre.clamp(0.0, last as f32);
-                let before = centre as usize; // rounds down
-                (before, (before + 1).min(last), centre - before as f32)
-            })
-            .collect();
-        let at = |y: usize, x: usize| self.values[y * self.size + x];
-        let mix = |a: f32, b: f32, t: f32| a + t * (b - a);
-        let value = |k: usize| {
-            let ((top, bottom, v), (left, right, u)) = (taps[k / size], taps[k % size]);
-            mix(
-                mix(at(top, left), at(top, right), u),
-                mix(at(bottom, left), at(bottom, right), u),
-                v,
-            )
-        };
-        Self { size, values: (0..size * size).map(value).collect() }
+        let x = Tensor::from_slice(&self.values, [1, 1, self.size, self.size], &Device::cpu());
+        let y = x.resize([size, size], Resize::HalfPixel);
+        Self { size, values: y.to_vec().expect("nothing on the CPU can be lost") }
     }
 
     /// Least and largest value.

@@ -26,15 +26,38 @@ pub enum Mix {
     Swap(Tensor),
 }
 
-impl Draws {
+/// A part of a batch.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
     /// The samples with these numbers.
-    fn select(&self, samples: &Tensor) -> Self {
-        let select = |x: &Tensor| x.index_select(0, samples);
+    Samples(Tensor),
+}
+
+impl Part {
+    fn new(samples: impl Iterator<Item = usize>, device: &Device) -> Self {
+        let samples: Vec<i32> = samples.map(|i| i as i32).collect();
+        Self::Samples(Tensor::from_indices(&samples, [samples.len()], device))
+    }
+
+    /// Its samples of x `[B, ...]`.
+    pub(super) fn of(&self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Whole => x.clone(),
+            Self::Samples(samples) => x.index_select(0, samples),
+        }
+    }
+}
+
+impl Draws {
+    pub(super) fn part(&self, part: &Part) -> Self {
         let mix = self.mix.as_ref().map(|mix| match mix {
-            Mix::Crossover(z, inject) => Mix::Crossover(select(z), *inject),
-            Mix::Swap(z) => Mix::Swap(select(z)),
+            Mix::Crossover(z, inject) => Mix::Crossover(part.of(z), *inject),
+            Mix::Swap(z) => Mix::Swap(part.of(z)),
         });
-        Self { z: select(&self.z), mix, noise: self.noise.iter().map(select).collect() }
+        let noise = self.noise.iter().map(|plane| part.of(plane)).collect();
+        Self { z: part.of(&self.z), mix, noise }
     }
 }
 
@@ -84,55 +107,38 @@ impl StepInputs {
     /// # Panics
     /// When the parts would have to split such a group.
     #[track_caller]
-    pub(super) fn batches(&self, stddev_group: usize) -> Vec<Batch> {
-        let whole = || Batch { real: self.real.clone(), d: self.d.clone(), g: self.g.clone() };
+    pub(super) fn split(&self, stddev_group: usize) -> Vec<Part> {
         if self.parts == 1 {
-            return vec![whole()];
+            return vec![Part::Whole];
         }
         let batch = self.real.size(0);
         let rows = batch / stddev_group.min(batch);
         assert!(rows.is_multiple_of(self.parts), "{rows} groups in {} parts", self.parts);
-        let width = (rows / self.parts) as i32;
+        let width = rows / self.parts;
         let part = |k: usize| {
             // Sample i shares its deviation with all those of equal remainder.
-            let first = k as i32 * width;
-            let own = |i: &i32| (first..first + width).contains(&(i % rows as i32));
-            let samples = numbers((0..batch as i32).filter(own), self.real.device());
-            Batch {
-                real: self.real.index_select(0, &samples),
-                d: self.d.select(&samples),
-                g: self.g.select(&samples),
-            }
+            let own = |i: &usize| (k * width..(k + 1) * width).contains(&(i % rows));
+            Part::new((0..batch).filter(own), self.real.device())
         };
         (0..self.parts).map(part).collect()
     }
 }
 
-/// Sample numbers to select by.
-fn numbers(samples: impl Iterator<Item = i32>, device: &Device) -> Tensor {
-    let samples: Vec<i32> = samples.collect();
-    Tensor::from_indices(&samples, [samples.len()], device)
-}
-
-/// What the phases that judge pictures need, for a part of the batch.
-pub(super) struct Batch {
-    pub(super) real: Tensor,
-    pub(super) d: Draws,
-    pub(super) g: Draws,
-}
-
 impl PathInputs {
-    /// The same in at most so many parts, in order.
-    pub(super) fn split(&self, parts: usize) -> Vec<Self> {
+    /// At most so many parts, in order.
+    pub(super) fn split(&self, parts: usize) -> Vec<Part> {
+        if parts == 1 {
+            return vec![Part::Whole];
+        }
         let batch = self.direction.size(0);
         let width = batch.div_ceil(parts);
-        let part = |first: usize| {
-            let end = batch.min(first + width);
-            let samples = numbers(first as i32..end as i32, self.direction.device());
-            let direction = self.direction.index_select(0, &samples);
-            Self { draws: self.draws.select(&samples), direction }
-        };
+        let part =
+            |first: usize| Part::new(first..batch.min(first + width), self.direction.device());
         (0..batch).step_by(width).map(part).collect()
+    }
+
+    pub(super) fn part(&self, part: &Part) -> Self {
+        Self { draws: self.draws.part(part), direction: part.of(&self.direction) }
     }
 }
 

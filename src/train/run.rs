@@ -187,11 +187,7 @@ impl Run {
     fn begin(&self) -> Result<()> {
         let res = self.options.network.size;
         let (columns, rows) = grid_size(res);
-        let picture = |k: usize| {
-            let mut planes = vec![0.0; 3 * res * res];
-            self.dataset.write(k % self.dataset.len(), false, &mut planes)?;
-            Ok(Rgb::from_planes(&planes, res, res))
-        };
+        let picture = |k: usize| Rgb::from_dataset(&self.dataset, k % self.dataset.len());
         let reals: Vec<Rgb> = (0..columns * rows).map(picture).collect::<Result<_>>()?;
         save_png(self.folder.join("reals.png"), &grid(&reals, columns, rows), &[])?;
         self.fakes(&self.folder.join("fakes_init.png"))

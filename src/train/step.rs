@@ -1,6 +1,6 @@
 //! One training step: the phases of a recipe on given inputs. It draws nothing and touches no file.
 
-use super::inputs::{Draws, Mix, PathInputs, StepInputs};
+use super::inputs::{Draws, Mix, Part, PathInputs, StepInputs};
 use super::loss;
 use super::recipe::{Phase, Recipe, Scheduled};
 use super::state::State;
@@ -61,7 +61,7 @@ pub fn run_phase(
     out: &mut StepOutputs,
 ) {
     let every = every as f64;
-    let batches = || inputs.batches(state.g.model.config().stddev_group);
+    let parts = || inputs.split(state.g.model.config().stddev_group);
     match phase {
         Phase::Thresholds => {
             // No update follows; each network's thresholds fit its own kernels.
@@ -71,16 +71,16 @@ pub fn run_phase(
         Phase::Discriminator { info_weight } => {
             state.d.params.track(true);
             let (g, d) = (&state.g.model, &state.d.model);
-            let slab = accumulate(&state.d.params, &batches(), &mut out.stats, |batch, stats| {
-                d_main(g, d, &batch.real, &batch.d, info_weight, stats)
+            let slab = accumulate(&state.d.params, &parts(), &mut out.stats, |part, stats| {
+                d_main(g, d, &part.of(&inputs.real), &inputs.d.part(part), info_weight, stats)
             });
             state.update_d(&slab, recipe, phase, out);
         }
         Phase::R1 { gamma } => {
             state.d.params.track(true);
             let d = &state.d.model;
-            let slab = accumulate(&state.d.params, &batches(), &mut out.stats, |batch, stats| {
-                d_r1(d, &batch.real, stats).penalty * (gamma / 2.0 * every)
+            let slab = accumulate(&state.d.params, &parts(), &mut out.stats, |part, stats| {
+                d_r1(d, &part.of(&inputs.real), stats).penalty * (gamma / 2.0 * every)
             });
             state.update_d(&slab, recipe, phase, out);
         }
@@ -88,8 +88,8 @@ pub fn run_phase(
             state.g.params.track(true);
             let weights = [loss1_weight, loss2_weight, info_weight];
             let (g, d) = (&state.g.model, &state.d.model);
-            let slab = accumulate(&state.g.params, &batches(), &mut out.stats, |batch, stats| {
-                g_main(g, d, &batch.g, weights, stats)
+            let slab = accumulate(&state.g.params, &parts(), &mut out.stats, |part, stats| {
+                g_main(g, d, &inputs.g.part(part), weights, stats)
             });
             state.update_g(&slab, recipe, phase, out);
         }
@@ -108,17 +108,17 @@ pub fn run_phase(
 }
 
 /// Gradients of the mean of a loss over the parts of a batch, as a slab; statistics are means too.
-fn accumulate<B>(
+fn accumulate(
     params: &Parameters,
-    batches: &[B],
+    parts: &[Part],
     stats: &mut Stats,
-    loss: impl Fn(&B, &mut Stats) -> Tensor,
+    loss: impl Fn(&Part, &mut Stats) -> Tensor,
 ) -> Tensor {
-    let share = 1.0 / batches.len() as f64;
+    let share = 1.0 / parts.len() as f64;
     let mut sums: Option<(Tensor, Stats)> = None;
-    for batch in batches {
+    for part in parts {
         let mut own = Stats::new();
-        let slab = gradient(params, &loss(batch, &mut own), None);
+        let slab = gradient(params, &loss(part, &mut own), None);
         let Some((slabs, values)) = &mut sums else {
             sums = Some((slab, own));
             continue;
@@ -127,7 +127,7 @@ fn accumulate<B>(
         values.iter_mut().zip(own).for_each(|((_, sum), (_, value))| *sum = &*sum + value);
     }
     let (slab, values) = sums.expect("a batch has a part");
-    if batches.len() == 1 {
+    if parts.len() == 1 {
         stats.extend(values);
         return slab;
     }
@@ -152,7 +152,7 @@ fn path_gradient(
     out: &mut StepOutputs,
 ) -> Tensor {
     let (g, params) = (&state.g.model, &state.g.params);
-    let parts = if parts == 1 { vec![inputs.clone()] } else { inputs.split(parts) };
+    let parts: Vec<_> = inputs.split(parts).iter().map(|part| inputs.part(part)).collect();
     let penalty = |lengths: &Tensor, out: &mut StepOutputs| {
         g_path(lengths, &state.mean_path_length, decay, &mut out.stats)
     };

@@ -15,7 +15,9 @@ pub struct PlaneMoments {
 impl PlaneMoments {
     /// Of x `[B, C, H, W]`.
     pub fn of(x: &Tensor) -> Self {
-        Self { mean: x.mean(&[2, 3], false), var: x.var(&[2, 3], false, false) }
+        let mean = x.mean(&[2, 3], true);
+        let var = (x - &mean).square().mean(&[2, 3], false);
+        Self { mean: mean.reshape(var.shape()), var }
     }
 }
 
