@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::memory::human;
+
 /// What went wrong in the world outside the program. Mistakes in shapes and arguments of tensor
 /// operations panic instead (see the crate documentation).
 #[derive(Debug, thiserror::Error)]
@@ -15,12 +17,14 @@ pub enum Error {
         /// What was found instead, and what to do.
         reason: String,
     },
-    /// The device ran out of memory: lower the batch or the resolution.
+    /// The device ran out of memory: compute the batch in parts, or lower it or the resolution.
     #[error(
-        "out of device memory: asked for {requested_bytes} bytes with {used_bytes} in use; a smaller \
-         --batch or --res lowers it"
+        "out of device memory: {tensor} asks for {} with {} in use; a smaller --batch-gpu, --batch \
+         or --res lowers it", human(*requested_bytes), human(*used_bytes)
     )]
     OutOfMemory {
+        /// The tensor: the operation that makes it, and its shape.
+        tensor: String,
         /// Bytes of the allocation that failed.
         requested_bytes: u64,
         /// Bytes held when it failed.

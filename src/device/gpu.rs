@@ -6,11 +6,12 @@
 //! `governor` sizes the submits, `readback` waits.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter::AdapterReport;
-use super::fault::Faults;
+use super::fault::{Failure, Fault, Faults};
 use super::governor;
 use super::pipeline::Bound;
 use super::pool::{GpuBuffer, Pool, Use};
@@ -19,13 +20,14 @@ use super::readback::Download;
 use super::record::{Dispatch, Patience, ReadBack, Recorder, Ticket};
 use super::tally::Tally;
 use super::{Counters, Launch};
-use crate::tensor::{Buffer, Tensor};
+use crate::tensor::{Buffer, Shape, Tensor};
 use crate::{Error, Result};
 
 /// One opened adapter with its queue, pool and pipelines.
 pub struct Gpu {
     report: AdapterReport,
     limits: wgpu::Limits,
+    max_binding: AtomicU64,
     pub(super) device: wgpu::Device,
     pub(super) faults: Faults,
     pub(super) patience: Patience,
@@ -49,11 +51,13 @@ impl Gpu {
             .map_err(|e| Error::Device { reason: format!("{}: {e}", report.name) })?;
         let (tally, faults) = (Arc::<Tally>::default(), Faults::default());
         let pool = Pool::new(&device, &tally);
-        capture(&device, &pool, &faults);
+        capture(&device, &faults);
         let is_software = report.is_software();
-        let recorder = Recorder::new(&device, queue, is_software, &pool, &tally, &faults);
+        let sentinel = pool.take(Use::Tensor, 4).unwrap_or_else(|| pool.nothing(Use::Tensor));
+        let recorder = Recorder::new(&device, queue, is_software, sentinel, &tally, &faults);
         Ok(Arc::new(Self {
             report,
+            max_binding: AtomicU64::new(device.limits().max_storage_buffer_binding_size),
             limits: device.limits(),
             device,
             faults,
@@ -86,15 +90,53 @@ impl Gpu {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An uninitialised buffer for a tensor.
-    pub(crate) fn alloc(&self, bytes: u64) -> Buffer {
-        Buffer::Gpu(Arc::new(self.pool.take(Use::Tensor, bytes)))
+    /// Bytes of the largest tensor that a kernel binds.
+    pub(crate) fn max_binding_bytes(&self) -> u64 {
+        self.max_binding.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_binding_limit(&self, bytes: u64) {
+        let most = self.limits.max_storage_buffer_binding_size;
+        self.max_binding.store(bytes.min(most), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_memory_limit(&self, bytes: u64) {
+        self.pool.set_limit(bytes);
+    }
+
+    pub(super) fn fail_at(&self, dispatch: u64, failure: Failure) {
+        self.recorder().fail_at(dispatch, failure);
+    }
+
+    /// An uninitialised buffer for a tensor, which has a name in the error where there is no room.
+    pub(crate) fn alloc(&self, bytes: u64, tensor: impl fmt::Display) -> Buffer {
+        Buffer::Gpu(Arc::new(self.take(Use::Tensor, bytes, tensor)))
+    }
+
+    fn take(&self, usage: Use, bytes: u64, tensor: impl fmt::Display) -> GpuBuffer {
+        let reused = self.pool.take(usage, bytes);
+        let made = reused.or_else(|| {
+            self.faults.check().ok()?;
+            // Idle buffers of other sizes make room, once nothing reads them any more.
+            self.recorder().settle();
+            self.pool.trim();
+            self.pool.take(usage, bytes)
+        });
+        made.unwrap_or_else(|| {
+            self.faults.record(Fault::Memory {
+                tensor: tensor.to_string(),
+                requested_bytes: bytes,
+                used_bytes: self.tally.used_bytes(),
+            });
+            self.pool.nothing(usage)
+        })
     }
 
     /// A buffer with these numbers, there when the operations recorded next run.
-    pub(crate) fn upload<T: bytemuck::NoUninit>(&self, values: &[T]) -> Buffer {
+    pub(crate) fn upload<T: bytemuck::NoUninit>(&self, values: &[T], shape: &Shape) -> Buffer {
         let data = bytemuck::cast_slice(values);
-        let buffer = Arc::new(self.pool.take(Use::Tensor, data.len() as u64));
+        let name = format_args!("upload {shape:?}");
+        let buffer = Arc::new(self.take(Use::Tensor, data.len() as u64, name));
         self.recorder().upload(data, &buffer);
         Buffer::Gpu(buffer)
     }
@@ -139,12 +181,6 @@ impl Gpu {
         let bytes = (tensor.numel() as u64 * tensor.dtype().bytes()).next_multiple_of(16);
         let grain = u64::from(self.limits.min_storage_buffer_offset_alignment);
         assert_eq!(offset % grain, 0, "{kernel}: `{name}` starts between two {grain}-byte grains");
-        let most = self.limits.max_storage_buffer_binding_size;
-        assert!(
-            bytes <= most,
-            "{kernel}: `{name}` {:?} has {bytes} bytes, this device binds {most} at most",
-            tensor.shape()
-        );
         Bound { name, buffer: buffer(tensor), offset, bytes, dtype: tensor.dtype() }
     }
 
@@ -166,7 +202,7 @@ impl Gpu {
 
     fn read(self: &Arc<Self>, from: Option<(&GpuBuffer, u64, u64)>) -> Download {
         let bytes = from.map_or(0, |(_, _, bytes)| bytes);
-        let staging = self.pool.take(Use::ReadBack, bytes + 4);
+        let staging = self.take(Use::ReadBack, bytes + 4, "a read-back");
         let ticket = self.recorder().submit(Some(&ReadBack { from, staging: &staging }));
         Download::new(self, staging, bytes, ticket)
     }
@@ -187,21 +223,15 @@ fn buffer(tensor: &Tensor) -> &GpuBuffer {
 }
 
 /// Keeps the first error of the driver instead of panicking with it.
-fn capture(device: &wgpu::Device, pool: &Arc<Pool>, faults: &Faults) {
-    let (out_of_memory, kept) = (pool.out_of_memory(faults), faults.clone());
-    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| match error {
-        wgpu::Error::OutOfMemory { .. } => out_of_memory(),
-        other => kept.device(other.to_string()),
-    }));
+fn capture(device: &wgpu::Device, faults: &Faults) {
     let kept = faults.clone();
-    device.set_device_lost_callback(move |reason, message| {
-        // Dropping the last handle destroys the device, which is no fault.
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            kept.device(format!(
-                "the device was lost ({message}): the driver was reset or the GPU removed; start \
-                 again, with a smaller --batch if a watchdog did it"
-            ));
-        }
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| kept.device(error.to_string())));
+    let kept = faults.clone();
+    device.set_device_lost_callback(move |_, message| {
+        kept.device(format!(
+            "the device was lost ({message}): the driver was reset or the GPU removed; start \
+             again, with a smaller --batch if a watchdog did it"
+        ));
     });
 }
 

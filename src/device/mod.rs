@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use adapter::{AdapterReport, adapters};
+pub use fault::Failure;
 pub use gpu::Gpu;
 pub use host::Host;
 pub(crate) use host::{HostBuffer, HostData};
@@ -143,10 +144,10 @@ impl Device {
         }
     }
 
-    /// Largest tensor that a kernel can bind; `None` without limit.
+    /// Largest piece of a tensor that a kernel binds; `None` without limit.
     pub fn max_tensor_bytes(&self) -> Option<u64> {
         match self {
-            Self::Gpu(gpu) => Some(gpu.report().max_binding_bytes),
+            Self::Gpu(gpu) => Some(gpu.max_binding_bytes()),
             _ => None,
         }
     }
@@ -192,6 +193,30 @@ impl Device {
         match self {
             Self::Cpu(_) | Self::Reference(_) => Ok(()),
             Self::Gpu(gpu) => gpu.sync(),
+        }
+    }
+
+    /// The most that buffers of a GPU may hold together, idle ones included. More is refused as if
+    /// the device were full.
+    pub fn set_memory_limit(&self, bytes: u64) {
+        if let Self::Gpu(gpu) = self {
+            gpu.set_memory_limit(bytes);
+        }
+    }
+
+    /// The most that a kernel of a GPU may bind of one tensor; never more than the driver allows.
+    /// Larger tensors are computed in parts.
+    pub fn set_binding_limit(&self, bytes: u64) {
+        if let Self::Gpu(gpu) = self {
+            gpu.set_binding_limit(bytes);
+        }
+    }
+
+    /// Makes a GPU fail at its dispatch of that number (from 0, see [`Counters::dispatches`]): for
+    /// tests of what stands above.
+    pub fn fail_at(&self, dispatch: u64, failure: Failure) {
+        if let Self::Gpu(gpu) = self {
+            gpu.fail_at(dispatch, failure);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::env;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::kernel::{Interface, compose, reflect, validate};
@@ -58,7 +59,7 @@ impl Pipelines {
         Self {
             device: device.clone(),
             tally: tally.clone(),
-            dump: std::env::var_os("DUMP_WGSL").map(PathBuf::from),
+            dump: env::var_os("DUMP_WGSL").map(PathBuf::from),
             made: HashMap::new(),
             groups: HashMap::new(),
         }
@@ -76,7 +77,7 @@ impl Pipelines {
         if let Some(known) = self.made.get(&key) {
             return Ok(known.clone());
         }
-        let made = self.make(kernel, overrides);
+        let made = self.make(kernel, overrides).map_err(|error| self.keep(kernel, error));
         let kept = made.as_ref().ok().cloned();
         self.made.insert(key, kept);
         made.map(Some)
@@ -99,6 +100,18 @@ impl Pipelines {
         }
         let (id, name) = (self.made.len(), kernel.name.clone());
         Ok(Arc::new(Pipeline { id, name, raw, interface, layout }))
+    }
+
+    /// Keeps the text of a refused kernel for a report, and says where.
+    fn keep(&self, kernel: &Kernel, error: Error) -> Error {
+        let Error::Shader { kernel: name, log } = error else { return error };
+        let folder = self.dump.clone().unwrap_or_else(|| env::temp_dir().join("semgan-refused"));
+        let text = compose(kernel).unwrap_or_else(|_| kernel.source.to_string());
+        let kept = match dump(&folder, kernel, &text) {
+            Ok(path) => format!("its text is in {}", path.display()),
+            Err(error) => error.to_string(),
+        };
+        Error::Shader { kernel: name, log: format!("{log}; {kept}") }
     }
 
     fn layout(&self, kernel: &Kernel, interface: &Interface) -> wgpu::BindGroupLayout {
@@ -149,6 +162,11 @@ impl Pipelines {
             },
             cache: None,
         })
+    }
+
+    /// Lets go of every buffer that a bind group holds.
+    pub(super) fn forget_groups(&mut self) {
+        self.groups.clear();
     }
 
     /// The bind group of a pipeline over these ranges, in the order of the kernel's bindings.
@@ -246,9 +264,10 @@ impl Pipeline {
 }
 
 /// Writes a final text to `<folder>/<name>.wgsl` for other validators to read.
-fn dump(folder: &std::path::Path, kernel: &Kernel, text: &str) -> Result<()> {
+fn dump(folder: &Path, kernel: &Kernel, text: &str) -> Result<PathBuf> {
     let path = folder.join(format!("{}.wgsl", kernel.name));
     let parent = path.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    std::fs::write(&path, text).map_err(Error::io("write", &path))
+    std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+    Ok(path)
 }

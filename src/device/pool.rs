@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fault::{Fault, Faults};
 use super::tally::Tally;
 
 /// What a buffer is for.
@@ -45,9 +44,12 @@ type Free = HashMap<(Use, u64), BTreeMap<u64, wgpu::Buffer>>;
 pub(super) struct Pool {
     device: wgpu::Device,
     max_bytes: u64,
+    /// Bytes of all buffers together, idle ones included, that may be held.
+    limit: AtomicU64,
+    held: AtomicU64,
     free: Mutex<Free>,
     made: AtomicU64,
-    requested: Arc<AtomicU64>,
+    nothing: wgpu::Buffer,
     tally: Arc<Tally>,
 }
 
@@ -56,57 +58,70 @@ impl Pool {
         Arc::new(Self {
             device: device.clone(),
             max_bytes: device.limits().max_buffer_size,
+            limit: AtomicU64::new(u64::MAX),
+            held: AtomicU64::new(0),
             free: Mutex::default(),
             made: AtomicU64::new(0),
-            requested: Arc::default(),
+            nothing: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("nothing"),
+                size: GRAIN,
+                usage: Use::Tensor.flags(),
+                mapped_at_creation: false,
+            }),
             tally: tally.clone(),
         })
     }
 
-    /// Turns the driver's out-of-memory report into a fault that says how much was asked for.
-    pub(super) fn out_of_memory(
-        self: &Arc<Self>,
-        faults: &Faults,
-    ) -> impl Fn() + Send + Sync + use<> {
-        let (requested, tally, faults) =
-            (self.requested.clone(), self.tally.clone(), faults.clone());
-        move || {
-            faults.record(Fault::Memory {
-                requested_bytes: requested.load(Ordering::Relaxed),
-                used_bytes: tally.used_bytes(),
-            });
+    /// A buffer of at least `bytes`, whose contents are whatever its last owner left. `None` where
+    /// the device has no room for it.
+    pub(super) fn take(self: &Arc<Self>, usage: Use, bytes: u64) -> Option<GpuBuffer> {
+        if bytes > self.max_bytes {
+            return None;
         }
-    }
-
-    /// A buffer of at least `bytes`, whose contents are whatever its last owner left.
-    ///
-    /// # Panics
-    /// When no buffer of this device can be that large.
-    pub(super) fn take(self: &Arc<Self>, usage: Use, bytes: u64) -> GpuBuffer {
-        assert!(
-            bytes <= self.max_bytes,
-            "a tensor of {bytes} bytes on a device whose buffers hold {} at most",
-            self.max_bytes
-        );
         let bytes = class(bytes).min(self.max_bytes);
         let reused = self.lock().get_mut(&(usage, bytes)).and_then(BTreeMap::pop_first);
-        let (id, raw) = reused.unwrap_or_else(|| self.make(usage, bytes));
+        let (id, raw) = reused.or_else(|| self.make(usage, bytes))?;
         if usage == Use::Tensor {
             self.tally.hold(bytes);
         }
-        GpuBuffer { raw, id, bytes, usage, pool: self.clone() }
+        Some(GpuBuffer { raw, id, bytes, usage, pool: self.clone() })
     }
 
-    fn make(&self, usage: Use, bytes: u64) -> (u64, wgpu::Buffer) {
-        self.requested.store(bytes, Ordering::Relaxed);
-        self.tally.allocated(bytes);
+    fn make(&self, usage: Use, bytes: u64) -> Option<(u64, wgpu::Buffer)> {
+        if self.held.load(Ordering::Relaxed) + bytes > self.limit.load(Ordering::Relaxed) {
+            return None;
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(if usage == Use::Tensor { "tensor" } else { "read-back" }),
             size: bytes,
             usage: usage.flags(),
             mapped_at_creation: false,
         });
-        (self.made.fetch_add(1, Ordering::Relaxed), raw)
+        // Native drivers have answered by now: this does not wait.
+        if pollster::block_on(scope.pop()).is_some() {
+            return None;
+        }
+        self.tally.allocated(bytes);
+        self.held.fetch_add(bytes, Ordering::Relaxed);
+        Some((self.made.fetch_add(1, Ordering::Relaxed), raw))
+    }
+
+    /// Stands in for a buffer that there is no room for: after such a fault nothing is recorded.
+    pub(super) fn nothing(self: &Arc<Self>, usage: Use) -> GpuBuffer {
+        GpuBuffer { raw: self.nothing.clone(), id: u64::MAX, bytes: 0, usage, pool: self.clone() }
+    }
+
+    /// Gives idle buffers back to the system.
+    pub(super) fn trim(&self) {
+        for ((_, bytes), idle) in self.lock().drain() {
+            self.held.fetch_sub(bytes * idle.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// From now on the buffers together hold no more than this.
+    pub(super) fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {

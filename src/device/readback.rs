@@ -20,10 +20,13 @@ impl Download {
     pub(super) fn new(gpu: &Arc<Gpu>, staging: GpuBuffer, bytes: u64, ticket: Ticket) -> Self {
         let mapped = Arc::new(OnceLock::new());
         let outcome = mapped.clone();
-        // The sentinel's word lies behind the numbers.
-        staging.raw.map_async(wgpu::MapMode::Read, ..bytes + 4, move |result| {
-            outcome.get_or_init(|| result);
-        });
+        // After a fault there is nothing to read, perhaps not even a buffer to read into.
+        if gpu.faults.is_none() {
+            // The sentinel's word lies behind the numbers.
+            staging.raw.map_async(wgpu::MapMode::Read, ..bytes + 4, move |result| {
+                outcome.get_or_init(|| result);
+            });
+        }
         gpu.tally().read_back(bytes);
         Self { gpu: gpu.clone(), staging, bytes, ticket, mapped }
     }

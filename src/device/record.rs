@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use super::fault::Faults;
+use super::fault::{Failure, Faults};
 use super::governor::{self, Governor};
 use super::pipeline::{Bound, Pipelines};
-use super::pool::{GpuBuffer, Pool, Use};
+use super::pool::GpuBuffer;
 use super::tally::Tally;
 use super::{Dtype, Kernel, Param};
 use crate::Result;
@@ -128,6 +128,8 @@ pub(super) struct Recorder {
     submits: u32,
     cost: u64,
     staged: u64,
+    /// What is to fail, and at which dispatch.
+    failure: Option<(u64, Failure)>,
 }
 
 impl Recorder {
@@ -135,7 +137,7 @@ impl Recorder {
         device: &wgpu::Device,
         queue: wgpu::Queue,
         is_software: bool,
-        pool: &Arc<Pool>,
+        sentinel: GpuBuffer,
         tally: &Arc<Tally>,
         faults: &Faults,
     ) -> Self {
@@ -163,11 +165,12 @@ impl Recorder {
             faults: faults.clone(),
             uniforms,
             slots: Vec::new(),
-            sentinel: Arc::new(pool.take(Use::Tensor, 4)),
+            sentinel: Arc::new(sentinel),
             in_flight: VecDeque::new(),
             submits: 0,
             cost: 0,
             staged: 0,
+            failure: None,
         }
     }
 
@@ -175,8 +178,35 @@ impl Recorder {
         self.patience.clone()
     }
 
-    /// Records one dispatch, and submits when enough has gathered.
+    pub(super) fn fail_at(&mut self, dispatch: u64, failure: Failure) {
+        self.failure = Some((dispatch, failure));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        match failure {
+            Failure::Lost => {
+                self.device.destroy();
+                // Tells whoever listens for a loss.
+                let _ = self.device.poll(wgpu::PollType::Poll);
+            }
+            Failure::Skipped => {
+                self.pass = None;
+                self.encoder = None;
+                self.submits += 1;
+            }
+        }
+    }
+
+    /// Records one dispatch, and submits when enough has gathered. Nothing after a fault: what
+    /// comes behind it is not to be trusted.
     pub(super) fn dispatch(&mut self, work: &Dispatch) {
+        if !self.faults.is_none() {
+            return;
+        }
+        let number = self.tally.dispatches.load(Ordering::Relaxed);
+        if let Some((_, failure)) = self.failure.take_if(|(at, _)| number >= *at) {
+            self.fail(failure);
+        }
         // One slot stays free for the sentinel.
         if self.slots.len() / SLOT + work.params.len().div_ceil(SLOT / 4) + 2 > SLOTS {
             self.flush();
@@ -225,6 +255,9 @@ impl Recorder {
     /// Records a copy of host data into a buffer. A write through the queue would overtake recorded
     /// readers of the buffer's last owner.
     pub(super) fn upload(&mut self, data: &[u8], to: &GpuBuffer) {
+        if !self.faults.is_none() {
+            return;
+        }
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("upload"),
             size: (data.len() as u64).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT),
@@ -251,13 +284,24 @@ impl Recorder {
         }
     }
 
+    /// Waits until nothing reads any buffer, and forgets the bind groups that hold them.
+    pub(super) fn settle(&mut self) {
+        self.flush();
+        if let Some(newest) = self.in_flight.back().map(|s| s.index.clone()) {
+            // A fault is kept for the next read-back.
+            let _ = self.patience.wait(&newest);
+        }
+        self.retire(true);
+        self.pipelines.forget_groups();
+    }
+
     /// Hands over what was recorded, with the sentinel behind it and a read-back behind that.
     pub(super) fn submit(&mut self, read: Option<&ReadBack>) -> Ticket {
         self.make_room();
         self.submits += 1;
         let number = self.submits;
         self.mark(number);
-        if let Some(read) = read {
+        if let Some(read) = read.filter(|_| self.faults.is_none()) {
             let sentinel = self.sentinel.clone();
             let bytes = read.from.map_or(0, |(_, _, bytes)| bytes);
             let encoder = self.encoder();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Op, Slice, SliceMut, apply};
+use super::{Cut, Op, Slice, SliceMut, apply};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
@@ -41,6 +41,11 @@ impl Op for AsIndex {
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let launch = Launch::new(kernel!("as_index")).bind("x", x[0]).bind("y", y);
         vec![launch.param("len", y.numel()).elements(y.numel(), 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let axis = y.iter().position(|&n| n != 1)?;
+        Some(Cut { inputs: vec![Some(axis); x.len()], output: Some(axis) })
     }
 
     fn vjp(&self, _x: &[Tensor], _y: &Tensor, _g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Float, Op, Slice, SliceMut, apply, twin};
+use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::Launch;
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
@@ -73,7 +73,12 @@ impl Op for Cat {
             start += width;
             launch
         };
-        x.iter().map(&mut part).collect()
+        x.iter().filter(|x| x.numel() > 0).map(&mut part).collect()
+    }
+
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let axis = y[..self.axis].iter().position(|&n| n != 1)?;
+        Some(Cut { inputs: vec![Some(axis); x.len()], output: Some(axis) })
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

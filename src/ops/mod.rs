@@ -20,11 +20,13 @@ pub mod random;
 pub mod reduce;
 pub mod resample;
 pub mod reshape;
+mod split;
 mod twin;
 
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use split::Cut;
 pub(crate) use twin::twin;
 pub use twin::{Float, Slice, SliceMut};
 
@@ -71,6 +73,19 @@ pub trait Op: Send + Sync + 'static {
         panic!("{}: there is no kernel", self.name());
     }
 
+    /// How the operation falls into parts where a tensor is larger than what a GPU binds; `None`
+    /// where it does not.
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let _ = (x, y);
+        None
+    }
+
+    /// The operation on those rows alone, where it carries sizes of its own.
+    fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Op>> {
+        let _ = rows;
+        None
+    }
+
     /// Whether the output has the input's numbers in the input's order, so that it can share its
     /// buffer.
     fn is_view(&self) -> bool {
@@ -104,16 +119,7 @@ pub fn apply(op: impl Op, x: &[&Tensor]) -> Tensor {
             Device::Cpu(host) | Device::Reference(host) => {
                 twin::run(op.as_ref(), x, shape, flops, host)
             }
-            Device::Gpu(gpu) => {
-                let y = Tensor::empty(shape, op.dtype(&device), &device);
-                let mut launches = op.launch(x, &y);
-                // The first dispatch is the work; others put its parts together.
-                if let Some(first) = launches.first_mut() {
-                    first.flops = flops;
-                }
-                launches.iter().for_each(|launch| gpu.launch(launch));
-                y
-            }
+            Device::Gpu(gpu) => split::run(op.as_ref(), x, &shape, flops, gpu),
         }
     };
     y.with_node(node)

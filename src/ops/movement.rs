@@ -13,7 +13,7 @@ use self::axis::{Axis, Path};
 
 use rayon::prelude::*;
 
-use super::{Float, Op, Slice, SliceMut, apply, twin};
+use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::Launch;
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
@@ -71,7 +71,7 @@ impl Tensor {
     /// A range of every axis. PyTorch: `x[start:end:step, ...]`.
     ///
     /// # Panics
-    /// When a range leaves its axis or is empty, or there is not one per axis.
+    /// When a range leaves its axis or runs against its step, or there is not one per axis.
     #[track_caller]
     pub fn slice(&self, ranges: &[SliceRange]) -> Self {
         let shape = self.shape();
@@ -80,8 +80,9 @@ impl Tensor {
             let span = r.end - r.start as isize;
             let size = (span + r.step - r.step.signum()) / r.step;
             let last = r.start as isize + (size - 1) * r.step;
-            let inside = size > 0 && r.start < shape[k] && (0..shape[k] as isize).contains(&last);
-            assert!(inside, "slice: {r:?} on axis {k} of shape {shape:?}");
+            let inside = r.start < shape[k] && (0..shape[k] as isize).contains(&last);
+            let fits = if size == 0 { r.start <= shape[k] } else { size > 0 && inside };
+            assert!(fits, "slice: {r:?} on axis {k} of shape {shape:?}");
             let (start, step) = (r.start as i64, r.step as i64);
             Axis { size: size as usize, start, step, ..Axis::whole(0, k) }
         };
@@ -264,6 +265,21 @@ impl Op for Movement {
         let is_dilated = paths.iter().any(|path| path.axis.dilation != 1);
         let launch = launch.constant("DILATED", is_dilated.into());
         vec![launch.divisor("pieces", pieces).elements(items, 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let output = y.iter().position(|&n| n != 1)?;
+        let axis = self.axes[output];
+        let is_whole = |source| axis == Axis::whole(x[0][source], source);
+        let is_possible = axis.source.is_none_or(is_whole);
+        is_possible.then(|| Cut { inputs: vec![axis.source], output: Some(output) })
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Op>> {
+        let mut part = self.clone();
+        let axis = part.axes.iter_mut().find(|axis| axis.size != 1)?;
+        axis.size = rows.len();
+        Some(Box::new(part))
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

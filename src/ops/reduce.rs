@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Float, Op, Slice, SliceMut, apply, twin};
+use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
@@ -103,6 +103,11 @@ impl Tensor {
         }
         let mut axes = axes.to_vec();
         axes.sort_unstable();
+        if axes.len() == shape.len() && shape.len() > 1 {
+            // One long axis, which falls into parts of any length.
+            let y = self.reshape([shape.numel()]).reduced(kind, &[0], false);
+            return if keepdim { y.reshape(vec![1; shape.len()]) } else { y };
+        }
         let y = apply(Reduce { kind, axes: axes.clone() }, &[self]);
         if keepdim {
             return y;
@@ -135,6 +140,8 @@ impl Op for Reduce {
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
+        let has_some = self.kind == Kind::Sum || self.axes.iter().all(|&k| x[0][k] > 0);
+        assert!(has_some, "{} of no elements: axes {:?} of {:?}", self.name(), self.axes, x[0]);
         self.axes.iter().fold(x[0].clone(), |shape, &k| shape.with(k, 1))
     }
 
@@ -175,7 +182,7 @@ impl Op for Reduce {
             let plan = Plan::new(self.kind, &runs, y.numel(), y.device());
             let to = match plan.parts {
                 1 => y.detach(),
-                parts => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
+                parts => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
             };
             launches.push(self.stage(&runs, plan, &from, &to));
             if plan.parts == 1 {
@@ -184,6 +191,14 @@ impl Op for Reduce {
             runs = Runs::new(to.shape(), &[0]);
             from = to;
         }
+    }
+
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        let axis = x[0].iter().position(|&n| n != 1)?;
+        let is_summed = self.axes.contains(&axis);
+        let is_possible = !is_summed || self.kind == Kind::Sum;
+        let output = if is_summed { None } else { Some(axis) };
+        is_possible.then(|| Cut { inputs: vec![Some(axis)], output })
     }
 
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
@@ -287,7 +302,7 @@ impl Plan {
         let lanes = if is_wide { Self::WORKGROUP } else { 1 };
         // Few outputs do not fill a GPU: shorter loops make more parts.
         let is_full = is_software || outputs * lanes >= 32 * 1024;
-        let parts = total.div_ceil(lanes * if is_full { Self::STEPS } else { 32 });
+        let parts = total.div_ceil(lanes * if is_full { Self::STEPS } else { 32 }).max(1);
         Self { lanes, parts, run: total.div_ceil(parts) }
     }
 }

@@ -135,7 +135,9 @@ pub(super) fn run(
     let rows = op.rows(&shape).max(1);
     let bytes = read + shape.numel() as u64 * dtype.bytes();
     let work = Work { bytes, flops };
+    let is_empty = shape.numel() == 0;
     host.dispatch(op.name(), &shape, work, || match &mut buffer.data {
+        _ if is_empty => {}
         HostData::F32(y) => {
             if !op.native(&x, y) {
                 split(y, rows, |y, rows| op.twin(&x, SliceMut::F32(y), rows));

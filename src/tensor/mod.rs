@@ -67,7 +67,10 @@ impl Tensor {
                 }
                 Self::whole(shape, device.float(), device, Buffer::Host(Arc::new(buffer)))
             }
-            Device::Gpu(gpu) => Self::whole(shape, Dtype::F32, device, gpu.upload(values)),
+            Device::Gpu(gpu) => {
+                let buffer = gpu.upload(values, &shape);
+                Self::whole(shape, Dtype::F32, device, buffer)
+            }
         }
     }
 
@@ -88,7 +91,10 @@ impl Tensor {
                 }
                 Self::whole(shape, Dtype::I32, device, Buffer::Host(Arc::new(buffer)))
             }
-            Device::Gpu(gpu) => Self::whole(shape, Dtype::I32, device, gpu.upload(values)),
+            Device::Gpu(gpu) => {
+                let buffer = gpu.upload(values, &shape);
+                Self::whole(shape, Dtype::I32, device, buffer)
+            }
         }
     }
 
@@ -102,11 +108,14 @@ impl Tensor {
         Self::scalar(value, device).expand(shape)
     }
 
-    /// A tensor on a GPU whose numbers the caller's launches write.
-    pub(crate) fn empty(shape: impl Into<Shape>, dtype: Dtype, device: &Device) -> Self {
+    /// A tensor on a GPU whose numbers the launches of an operation write.
+    pub(crate) fn empty(op: &str, shape: impl Into<Shape>, dtype: Dtype, device: &Device) -> Self {
         let shape = shape.into();
         let Device::Gpu(gpu) = device else { unreachable!("host tensors come from their twins") };
-        let buffer = gpu.alloc(shape.numel() as u64 * dtype.bytes());
+        let n = shape.numel();
+        assert!(n < 1 << 31, "{op}: {shape:?} has {n} elements, a tensor on a GPU below 2^31");
+        let bytes = n as u64 * dtype.bytes();
+        let buffer = gpu.alloc(bytes, format_args!("{op} {shape:?}"));
         Self::whole(shape, dtype, device, buffer)
     }
 

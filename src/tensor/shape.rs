@@ -9,8 +9,13 @@ pub struct Shape(Vec<usize>);
 
 impl Shape {
     /// Number of elements; 1 for rank 0.
+    ///
+    /// # Panics
+    /// When that is beyond what the processor can count.
+    #[track_caller]
     pub fn numel(&self) -> usize {
-        self.iter().product()
+        let product = self.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+        product.unwrap_or_else(|| panic!("shape {self:?} has too many elements to count"))
     }
 
     /// Distance in elements between neighbours along each axis.

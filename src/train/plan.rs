@@ -47,7 +47,7 @@ pub struct Plan {
     pub largest_bytes: u64,
     /// Bytes that the device has; `None` where the driver does not tell.
     pub available_bytes: Option<u64>,
-    /// Largest tensor that a kernel can bind; `None` without limit.
+    /// What a kernel can bind of a tensor, which has to hold one picture; `None` without limit.
     pub binding_bytes: Option<u64>,
 }
 
@@ -94,15 +94,8 @@ impl Plan {
         self.parameters.iter().zip(bytes).map(|(&n, bytes)| n as u64 * bytes).sum()
     }
 
-    /// Bytes of the largest tensor; all parameters of a network are one.
-    fn tensor_bytes(&self, batch_gpu: usize) -> u64 {
-        let slab = 4 * self.parameters.into_iter().max().unwrap_or(0) as u64;
-        slab.max(self.largest_bytes * batch_gpu as u64)
-    }
-
     fn fits(&self, batch_gpu: usize) -> bool {
         self.available_bytes.is_none_or(|available| self.bytes(batch_gpu) <= available)
-            && self.binding_bytes.is_none_or(|most| self.tensor_bytes(batch_gpu) <= most)
     }
 
     /// Refuses a run that does not fit, and says which flag makes it fit.
@@ -110,7 +103,15 @@ impl Plan {
     /// # Errors
     /// Naming `--batch-gpu`, or what else helps.
     pub fn check(&self, options: &Options) -> Result<()> {
-        let pictures = options.batch_gpu;
+        let (pictures, device) = (options.batch_gpu, self.device.describe());
+        if let Some(most) = self.binding_bytes.filter(|&most| self.largest_bytes > most) {
+            let (picture, most) = (human(self.largest_bytes), human(most));
+            let reason = format!(
+                "a layer of one picture takes {picture}, and {device} binds {most} at most; a \
+                 smaller --res or --preset lowers it"
+            );
+            return Err(Error::config("--res", reason));
+        }
         if self.fits(pictures) {
             return Ok(());
         }
@@ -121,19 +122,11 @@ impl Plan {
             Some(n) => format!("--batch-gpu {n} fits and trains the same"),
             None => "a smaller --mbstd-group with --batch-gpu, --res or --preset lowers it".into(),
         };
-        let (tensor, device) = (self.tensor_bytes(pictures), self.device.describe());
-        let reason = match (self.available_bytes, self.binding_bytes) {
-            (_, Some(most)) if tensor > most => format!(
-                "the largest tensor of {pictures} pictures takes {}, and {device} binds {} at most",
-                human(tensor),
-                human(most)
-            ),
-            (available, _) => format!(
-                "{pictures} pictures at once need about {}, and {device} has {}",
-                human(self.bytes(pictures)),
-                human(available.unwrap_or(0))
-            ),
-        };
+        let needed = human(self.bytes(pictures));
+        let available = human(self.available_bytes.unwrap_or(0));
+        let reason = format!(
+            "{pictures} pictures at once need about {needed}, and {device} has {available}"
+        );
         Err(Error::config("--batch-gpu", format!("{reason}; {helps}")))
     }
 
@@ -265,10 +258,8 @@ mod tests {
         let text = error(&Plan { available_bytes: Some(roomy.bytes(3)), ..roomy.clone() });
         assert!(text.contains("a smaller --mbstd-group"), "four share a deviation: {text}");
 
-        let bound = Plan { binding_bytes: Some(4 * roomy.largest_bytes), ..roomy.clone() };
-        let bound = Plan { parameters: [1, 1], ..bound };
+        let bound = Plan { binding_bytes: Some(roomy.largest_bytes - 1), ..roomy.clone() };
         let text = error(&bound);
-        assert!(text.contains("the largest tensor of 16 pictures"), "{text}");
-        assert!(text.ends_with("--batch-gpu 4 fits and trains the same"), "{text}");
+        assert!(text.starts_with("--res: a layer of one picture takes"), "{text}");
     }
 }

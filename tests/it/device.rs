@@ -1,52 +1,10 @@
 //! The GPU device itself: recording, pooling, waiting, failing.
 
-use std::ops::Range;
-use std::time::Duration;
-
 use semgan::autograd::grad;
-use semgan::device::{Counters, Kernel, Launch, adapters};
-use semgan::ops::{Op, Slice, SliceMut, apply};
-use semgan::{Device, Error, Shape, Tensor};
+use semgan::device::{Counters, adapters};
+use semgan::{Device, Error, Tensor};
 
 use crate::common::{gpu, own_gpu, tensor};
-
-/// An operation that runs a given text.
-struct Custom(&'static str);
-
-impl Op for Custom {
-    fn name(&self) -> &'static str {
-        "custom"
-    }
-    fn shape(&self, x: &[&Shape]) -> Shape {
-        x[0].clone()
-    }
-    fn twin(&self, _x: &[Slice], _y: SliceMut, _rows: Range<usize>) {
-        unreachable!("for the GPU only")
-    }
-    fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let kernel = Kernel { name: "custom".into(), source: self.0.into() };
-        let launch = Launch::new(kernel).param("rounds", 60_000_usize);
-        vec![launch.bind("x", x[0]).bind("y", y).groups(2000)]
-    }
-    fn vjp(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        vec![None]
-    }
-}
-
-/// Takes a second or two on a processor, and longer than the test waits on anything.
-const SLOW: &str = "
-struct Params { rounds: u32 }
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@compute @workgroup_size(64)
-fn main() {
-    var v = x[0];
-    for (var k = 0u; k < params.rounds; k += 1u) {
-        v = sqrt(v + f32(k & 7u));
-    }
-    y[0] = v;
-}";
 
 /// A small training step: all families, recorded and differentiated.
 fn step(x: &Tensor) -> Tensor {
@@ -162,44 +120,6 @@ fn many_small_dispatches_go_in_few_submits() {
     assert_eq!(dispatches, 10_000);
     assert!(submits < 120, "{submits} submits");
     assert_eq!(y.numel(), 256);
-}
-
-#[test]
-fn a_wait_without_progress_ends_in_an_error() {
-    let Some(gpu) = own_gpu() else { return };
-    gpu.set_time_limit(Duration::from_millis(5));
-    let x = Tensor::from_slice(&[1.0], [1], &gpu);
-    let error = apply(Custom(SLOW), &[&x]).to_vec().expect_err("too slow");
-    assert!(error.to_string().contains("no progress"), "{error}");
-    // The first fault stays: what comes behind it is not to be trusted.
-    assert!((&x + 1.0).to_vec().is_err());
-}
-
-#[test]
-fn a_refused_kernel_is_reported_when_numbers_are_read() {
-    let Some(gpu) = own_gpu() else { return };
-    let x = Tensor::from_slice(&[1.0], [1], &gpu);
-    let y = apply(Custom("@compute @workgroup_size(1)\nfn main() { nothing(); }"), &[&x]);
-    match (&y + 1.0).to_vec() {
-        Err(Error::Shader { kernel, log }) => {
-            assert_eq!(kernel, "custom");
-            assert!(log.contains("nothing"), "{log}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-#[should_panic(expected = "custom: params [\"rounds\"] are given, the kernel has []")]
-fn a_launch_that_does_not_fit_its_kernel_panics_with_both_lists() {
-    let Some(gpu) = own_gpu() else {
-        panic!("custom: params [\"rounds\"] are given, the kernel has []")
-    };
-    let x = Tensor::from_slice(&[1.0], [1], &gpu);
-    let text = "@group(0) @binding(0) var<storage, read> x: array<f32>;
-        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-        @compute @workgroup_size(1) fn main() { y[0] = x[0]; }";
-    apply(Custom(text), &[&x]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, met};
 use crate::device::Launch;
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -64,6 +64,10 @@ impl Op for Conv2d {
         let launch =
             Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
         vec![self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())]
+    }
+
+    fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut { inputs: vec![Some(0), None], output: Some(0) })
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

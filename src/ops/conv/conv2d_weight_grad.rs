@@ -8,7 +8,7 @@ use super::{Conv2d, inside, met};
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::reduce;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -73,7 +73,7 @@ impl Op for Conv2dWeightGrad {
         let parts = lines.div_ceil(run);
         let partial = match parts {
             1 => y.detach(),
-            _ => Tensor::empty([parts, y.numel()], y.dtype(), y.device()),
+            _ => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
         };
         let launch = Launch::new(kernel!("conv/conv2d_weight_grad"))
             .bind("x", x[0])
@@ -85,6 +85,11 @@ impl Op for Conv2dWeightGrad {
         let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
         let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
         [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+    }
+
+    fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        // A sum over the samples.
+        Some(Cut { inputs: vec![Some(0); 2], output: None })
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, u: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

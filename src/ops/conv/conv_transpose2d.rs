@@ -9,7 +9,7 @@ use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, inside};
 use crate::device::Launch;
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -102,6 +102,10 @@ impl Op for ConvTranspose2d {
             .bind("y", y)
             .elements(tiles, 64);
         vec![self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())]
+    }
+
+    fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut { inputs: vec![Some(0), None], output: Some(0) })
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

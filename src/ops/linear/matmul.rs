@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::gemm::{Matrix, Shared, for_each_task, gemm};
 use crate::device::Launch;
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -191,6 +191,17 @@ impl Op for Matmul {
             .param("b_row", sb[1])
             .param("b_col", sb[2]);
         vec![launch.elements(tiles, 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let batched = |x: &&Shape| (x[0] > 1).then_some(0);
+        Some(match (y[0] > 1, self.ta, self.tb) {
+            (true, ..) => Cut { inputs: x.iter().map(batched).collect(), output: Some(0) },
+            (false, false, _) => Cut { inputs: vec![Some(1), None], output: Some(1) },
+            // Both lie row after row of the inner axis, which is summed over.
+            (false, true, false) => Cut { inputs: vec![Some(1); 2], output: None },
+            (false, true, true) => return None,
+        })
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::Arc;
 
+use super::program::Program;
+
 /// An expression over the inputs of one pointwise operation. Cheap to clone; sharing a clone shares
 /// the computation.
 #[derive(Clone, Debug)]
@@ -233,27 +235,59 @@ impl Expr {
 
     /// The same expression with every input k replaced by input `to[k]`.
     pub(super) fn renumbered(&self, to: &HashMap<usize, usize>) -> Self {
-        self.renumbered_shared(to, &mut HashMap::new())
+        let known = &mut HashMap::new();
+        self.rewritten(known, &|x| match x.kind() {
+            Kind::Input(k) => Some(Self::input(to[k])),
+            _ => None,
+        })
     }
 
-    fn renumbered_shared(
+    /// The same expression with one part of it replaced.
+    pub(super) fn replaced(&self, part: &Self, by: &Self) -> Self {
+        let known = &mut HashMap::from([(part.address(), by.clone())]);
+        self.rewritten(known, &|_| None)
+    }
+
+    /// The expression with new leaves; what is shared stays shared.
+    fn rewritten(
         &self,
-        to: &HashMap<usize, usize>,
         known: &mut HashMap<*const Kind, Self>,
+        leaf: &impl Fn(&Self) -> Option<Self>,
     ) -> Self {
         if let Some(found) = known.get(&self.address()) {
             return found.clone();
         }
-        let mut of = |x: &Self| x.renumbered_shared(to, known);
+        let mut of = |x: &Self| x.rewritten(known, leaf);
         let found = match self.kind() {
-            Kind::Input(k) => Self::input(to[k]),
-            Kind::Number(_) => self.clone(),
+            Kind::Input(_) | Kind::Number(_) => leaf(self).unwrap_or_else(|| self.clone()),
             Kind::Unary(f, x) => of(x).unary(*f),
             Kind::Binary(f, a, b) => Self::new(Kind::Binary(*f, of(a), of(b))),
             Kind::Select(c, a, b) => Self::new(Kind::Select(of(c), of(a), of(b))),
         };
         known.insert(self.address(), found.clone());
         found
+    }
+
+    /// The operands, none for inputs and numbers.
+    fn operands(&self) -> Vec<&Self> {
+        match self.kind() {
+            Kind::Input(_) | Kind::Number(_) => vec![],
+            Kind::Unary(_, x) => vec![x],
+            Kind::Binary(_, a, b) => vec![a, b],
+            Kind::Select(c, a, b) => vec![c, a, b],
+        }
+    }
+
+    /// Going down to the operand that reads the most inputs, the first part that reads `most` of
+    /// them at most.
+    pub(super) fn heaviest_part(&self, most: usize) -> Self {
+        let reads = |x: &Self| Program::new(x).inputs().len();
+        let mut part = self;
+        while reads(part) > most {
+            let operands = part.operands();
+            part = operands.into_iter().max_by_key(|x| reads(x)).expect("inputs to read");
+        }
+        part.clone()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Pointwise operations: one [`Expr`] over up to seven broadcast inputs becomes one kernel.
+//! Pointwise operations: one [`Expr`] over up to seven broadcast inputs becomes one kernel; more
+//! inputs become several.
 //!
 //! Everything elementwise is written with [`pointwise`]: operators, activations, bias + noise +
 //! activation + gain, Adam, moving averages. The derivative is the symbolic derivative, again a
@@ -20,7 +21,7 @@ pub use expr::{Binary, Expr, Unary};
 
 use self::layout::Layout;
 use self::program::Program;
-use super::{Float, Op, Slice, SliceMut, apply, twin};
+use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Kernel, Launch};
 use crate::tensor::{Shape, Tensor};
 
@@ -31,13 +32,15 @@ pub const MAX_INPUTS: usize = 7;
 /// y = `expr` at every element, where the expression's input k reads `x[k]`, broadcast like NumPy.
 ///
 /// # Panics
-/// When the shapes do not broadcast, the expression names an input that is not there, or it reads
-/// more than [`MAX_INPUTS`].
+/// When the shapes do not broadcast, or the expression names an input that is not there.
 #[track_caller]
 pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
     let used = Program::new(expr).inputs();
     if used.is_empty() {
         return constant(x, expr);
+    }
+    if used.len() > MAX_INPUTS {
+        return in_steps(x, expr);
     }
     let renumber: HashMap<usize, usize> = used.iter().enumerate().map(|(k, &i)| (i, k)).collect();
     let expr = expr.renumbered(&renumber);
@@ -46,6 +49,16 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
         return x[0].clone();
     }
     apply(Pointwise { program: Program::new(&expr), expr }, &x)
+}
+
+/// An expression of too many inputs: its parts that read the most, each an operation of its own,
+/// then the rest over their results.
+#[track_caller]
+fn in_steps(x: &[&Tensor], expr: &Expr) -> Tensor {
+    let part = expr.heaviest_part(MAX_INPUTS);
+    let value = pointwise(x, &part);
+    let rest = expr.replaced(&part, &Expr::input(x.len()));
+    pointwise(&[x, &[&value]].concat(), &rest)
 }
 
 /// What is left of `x * 0.0`: one number under the inputs' broadcast shape.
@@ -113,16 +126,18 @@ impl Op for Pointwise {
         vec![codegen::launch(&self.program, &layout, x, y)]
     }
 
+    fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
+        let output = y.iter().position(|&n| n != 1)?;
+        let axis = |x: &&Shape| (output + x.len()).checked_sub(y.len()).filter(|&k| x[k] != 1);
+        Some(Cut { inputs: x.iter().map(axis).collect(), output: Some(output) })
+    }
+
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
         let mut inputs: Vec<&Tensor> = x.iter().collect();
         inputs.push(g);
         let of_input = |k: usize| {
             let slope = self.expr.diff(k)?;
-            let product = slope.clone() * Expr::input(x.len());
-            if Program::new(&product).inputs().len() <= MAX_INPUTS {
-                return Some(pointwise(&inputs, &product));
-            }
-            Some(&pointwise(&inputs, &slope) * g)
+            Some(pointwise(&inputs, &(slope * Expr::input(x.len()))))
         };
         needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
     }

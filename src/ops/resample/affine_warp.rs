@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::image_sizes;
 use crate::device::Launch;
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 /// An affine map of the plane: the first two columns of a row are its matrix, the third is the
@@ -133,6 +133,16 @@ impl Op for AffineWarp {
             .param("to_x", self.to[1])
             .rounds(rounds);
         vec![launch.elements(y.numel(), 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut::planes(x))
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Option<Box<dyn Op>> {
+        // One map serves the channels of one sample.
+        let maps = if self.maps.len() == 1 { self.maps.clone() } else { self.maps[rows].into() };
+        Some(Box::new(Self { maps, ..self.clone() }))
     }
 
     fn vjp(&self, _x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

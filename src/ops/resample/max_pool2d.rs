@@ -7,7 +7,7 @@ use super::image_sizes;
 use super::pool::Pool2d;
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -104,6 +104,10 @@ impl Op for MaxIndex {
         vec![geometry(launch, &self.pool, size, out).elements(y.numel(), 64)]
     }
 
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut::planes(x))
+    }
+
     fn vjp(&self, _x: &[Tensor], _y: &Tensor, _g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
         // Piecewise constant.
         vec![None]
@@ -145,6 +149,10 @@ impl Op for Pick {
             .param("inner", 1usize)
             .param("shared_index", 0usize);
         vec![launch.elements(y.numel(), 256)]
+    }
+
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut::planes(x))
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
@@ -199,6 +207,10 @@ impl Op for Unpick {
             .param("len", y.numel())
             .rounds(rows * (columns + 1));
         vec![geometry(launch, &self.pool, self.size, windows).elements(y.numel(), 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut::planes(x))
     }
 
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

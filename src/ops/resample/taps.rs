@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::image_sizes;
 use crate::device::Launch;
 use crate::kernel;
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 /// The matrix, row by row.
@@ -126,6 +126,10 @@ impl Op for Along {
             .divisor("size_out", taps.size_out())
             .divisor("inner", y.shape().around(self.axis).2);
         vec![launch.rounds(longest).elements(y.numel(), 64)]
+    }
+
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        Some(Cut::planes(x))
     }
 
     fn vjp(&self, _x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::linear::gemm::{Shared, for_each_task, with_scratch};
-use crate::ops::{Float, Op, Slice, SliceMut, apply, twin};
+use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
 /// Attributes of [`Tensor::upfirdn2d`]. Pairs are (horizontal, vertical), as in the published code.
@@ -235,6 +235,12 @@ impl Op for Resample {
     }
 
     /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
+    fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        let Cut { mut inputs, output } = Cut::planes(&x[..1]);
+        inputs.push(None);
+        Some(Cut { inputs, output })
+    }
+
     fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
         let [vertical, horizontal] = self.axes(x[0].shape(), x[1].shape()).map(|a| {
             let taps = a.taps as isize;
