@@ -62,6 +62,8 @@ pub struct Counters {
     pub pipelines: u64,
     /// Bind groups created.
     pub bind_groups: u64,
+    /// Bind groups kept for the next dispatch like it.
+    pub held_groups: u64,
     /// Bytes asked of the system; buffers reused from the pool do not count.
     pub bytes_allocated: u64,
     /// Bytes copied from the device to the host.
@@ -71,13 +73,14 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// What happened since an earlier reading; the peak is that of now.
+    /// What happened since an earlier reading; the peak and what is held are those of now.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             dispatches: self.dispatches - earlier.dispatches,
             submits: self.submits - earlier.submits,
             pipelines: self.pipelines - earlier.pipelines,
             bind_groups: self.bind_groups - earlier.bind_groups,
+            held_groups: self.held_groups,
             bytes_allocated: self.bytes_allocated - earlier.bytes_allocated,
             bytes_read_back: self.bytes_read_back - earlier.bytes_read_back,
             peak_bytes: self.peak_bytes,

@@ -7,14 +7,17 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use lru::LruCache;
+
 use super::kernel::{Interface, compose, reflect, validate};
 use super::pool::GpuBuffer;
 use super::tally::Tally;
 use super::{Dtype, Kernel, Param};
 use crate::{Error, Result};
 
-/// Bind groups kept at most; a training step needs a few hundred.
-const MAX_GROUPS: usize = 4096;
+/// Bind groups kept, the newest ones. A training step needs some two thousand, and the lazy phases
+/// and the places where latents may cross over make several kinds of steps.
+const MAX_GROUPS: NonZero<usize> = NonZero::new(8192).expect("not zero");
 
 /// A kernel made for one set of `override` values.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ pub(super) struct Pipelines {
     dump: Option<PathBuf>,
     /// `None` for a kernel that was refused, so that its log is written once.
     made: HashMap<Key, Option<Arc<Pipeline>>>,
-    groups: HashMap<GroupKey, wgpu::BindGroup>,
+    groups: LruCache<GroupKey, wgpu::BindGroup>,
 }
 
 impl Pipelines {
@@ -61,7 +64,7 @@ impl Pipelines {
             tally: tally.clone(),
             dump: env::var_os("DUMP_WGSL").map(PathBuf::from),
             made: HashMap::new(),
-            groups: HashMap::new(),
+            groups: LruCache::new(MAX_GROUPS),
         }
     }
 
@@ -180,9 +183,6 @@ impl Pipelines {
         if let Some(group) = self.groups.get(&key) {
             return group.clone();
         }
-        if self.groups.len() >= MAX_GROUPS {
-            self.groups.clear();
-        }
         Tally::count(&self.tally.bind_groups);
         let entry = |binding, buffer, offset, bytes| wgpu::BindGroupEntry {
             binding,
@@ -202,7 +202,8 @@ impl Pipelines {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        self.groups.insert(key, group.clone());
+        self.groups.put(key, group.clone());
+        self.tally.hold_groups(self.groups.len());
         group
     }
 }

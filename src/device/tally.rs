@@ -10,6 +10,7 @@ pub(super) struct Tally {
     pub(super) submits: AtomicU64,
     pub(super) pipelines: AtomicU64,
     pub(super) bind_groups: AtomicU64,
+    held_groups: AtomicU64,
     bytes_read_back: AtomicU64,
     bytes_allocated: AtomicU64,
     bytes_in_use: AtomicU64,
@@ -27,6 +28,10 @@ impl Tally {
 
     pub(super) fn read_back(&self, bytes: u64) {
         self.bytes_read_back.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn hold_groups(&self, count: usize) {
+        self.held_groups.store(count as u64, Relaxed);
     }
 
     pub(super) fn hold(&self, bytes: u64) {
@@ -48,6 +53,7 @@ impl Tally {
             submits: self.submits.load(Relaxed),
             pipelines: self.pipelines.load(Relaxed),
             bind_groups: self.bind_groups.load(Relaxed),
+            held_groups: self.held_groups.load(Relaxed),
             bytes_allocated: self.bytes_allocated.load(Relaxed),
             bytes_read_back: self.bytes_read_back.load(Relaxed),
             peak_bytes: self.peak_bytes.load(Relaxed),

@@ -250,6 +250,9 @@ impl Run {
             ("Timing/maintenance_sec", maintenance),
             ("Resources/cpu_mem_gb", cpu),
             ("Resources/peak_gpu_mem_gb", gpu),
+            ("Resources/reserved_gpu_mem_gb", reserved),
+            ("Resources/pipelines", counters.pipelines as f64),
+            ("Resources/bind_groups", counters.held_groups as f64),
         ];
         values.into_iter().for_each(|(name, value)| stats.add(name, value));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -23,4 +23,5 @@ mod sampling;
 mod sarigan;
 mod shaders;
 mod snapshots;
+mod soak;
 mod training;
