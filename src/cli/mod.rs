@@ -15,6 +15,7 @@ mod bench;
 mod data;
 mod demo;
 mod devices;
+mod doctor;
 mod groups;
 mod sample;
 mod train;
@@ -44,6 +45,7 @@ enum Command {
     Groups(groups::Args),
     Data(data::Args),
     Devices(devices::Args),
+    Doctor(doctor::Args),
     Bench(bench::Args),
     Verify(verify::Args),
 }
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Groups(args) => groups::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Verify(args) => verify::run(&args),
     };

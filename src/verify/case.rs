@@ -47,10 +47,18 @@ impl Case {
     /// When it is no safetensors file or lacks part of the schema.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::parse(path, &bytes)
+    }
+
+    /// A case from a file's bytes; `path` is its name.
+    ///
+    /// # Errors
+    /// When they are no safetensors file or lack part of the schema.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let broken = |what: String| Error::checkpoint(path, what);
-        let (_, header) = SafeTensors::read_metadata(&bytes)
+        let (_, header) = SafeTensors::read_metadata(bytes)
             .map_err(|e| broken(format!("not a golden file: {e}")))?;
-        let file = SafeTensors::deserialize(&bytes)
+        let file = SafeTensors::deserialize(bytes)
             .map_err(|e| broken(format!("not a golden file: {e}")))?;
         let metadata = header.metadata().clone().unwrap_or_default();
         let get = |key: &str| {

@@ -22,6 +22,8 @@ mod stylegan2_genforce;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
+
 pub use case::{Case, Context, Outputs};
 pub use compare::Mismatch;
 
@@ -108,16 +110,35 @@ pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The cases of single operators that the program carries, with their bytes.
+pub fn built_in() -> impl Iterator<Item = (&'static Path, &'static [u8])> {
+    static OPS: Dir = include_dir!("$CARGO_MANIFEST_DIR/tests/golden/ops");
+    OPS.files().map(|file| (file.path(), file.contents()))
+}
+
 /// Runs one golden file.
 ///
 /// # Errors
 /// The failure, naming everything that differs.
 pub fn check(path: &Path, device: &Device) -> Result<(), Failure> {
+    check_case(path, Case::load(path), device)
+}
+
+/// Runs one of the cases that the program carries.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_built_in(name: &Path, bytes: &[u8], device: &Device) -> Result<(), Failure> {
+    let path = Path::new("ops").join(name);
+    check_case(&path, Case::parse(&path, bytes), device)
+}
+
+fn check_case(path: &Path, case: Result<Case>, device: &Device) -> Result<(), Failure> {
     let system = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let named = |op: &str| format!("{system} {op} {stem} on {}", device.kind());
     let failure = |op: &str, reason: String| Failure { case: named(op), reasons: vec![reason] };
-    let case = Case::load(path).map_err(|e| failure("?", e.to_string()))?;
+    let case = case.map_err(|e| failure("?", e.to_string()))?;
     let row = rows().find(|row| row.system == system && row.op == case.op);
     let row = row.ok_or_else(|| failure(&case.op, "no such op is known here".into()))?;
     let reasons = run::run(&case, row, device).map_err(|e| failure(&case.op, e.to_string()))?;

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::common::gpu;
 use crate::program::{Answer, run, semgan};
 use crate::runs::{Place, poke};
 
@@ -18,6 +19,7 @@ fn every_command_has_help() {
         "groups edit",
         "data",
         "devices",
+        "doctor",
         "bench",
         "verify",
         "bench step",
@@ -29,7 +31,9 @@ fn every_command_has_help() {
         assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
     }
     let all = run(&["--help"]).succeeded().stdout;
-    for command in ["demo", "train", "sample", "groups", "data", "devices", "bench", "verify"] {
+    for command in
+        ["demo", "train", "sample", "groups", "data", "devices", "doctor", "bench", "verify"]
+    {
         assert!(all.contains(command), "{command}: {all}");
     }
 }
@@ -220,4 +224,20 @@ fn verify_counts_and_tells_by_its_exit_code() {
     assert_eq!(answer.stdout, "1 passed, 0 failed\n");
     let nothing = run(&[&verify[..], &["--filter", "no such case"]].concat());
     nothing.refused(1, &["no such case"]);
+}
+
+#[test]
+fn the_doctor_finds_a_device_healthy_in_a_table() {
+    let mut devices = vec!["cpu"];
+    devices.extend(gpu().map(|_| "gpu"));
+    for device in devices {
+        let answer = run(&["doctor", "--device", device, "--memory", "0.2"]).succeeded();
+        let lines: Vec<&str> = answer.stdout.lines().collect();
+        assert_eq!(lines.last(), Some(&"healthy"), "{}", answer.stdout);
+        let rows: Vec<_> = lines.iter().filter(|line| line.starts_with('|')).collect();
+        assert_eq!(rows.len(), 12, "{}", answer.stdout);
+        assert!(rows.iter().all(|row| row.matches('|').count() == 3), "{}", answer.stdout);
+        assert!(rows[2].contains(" cases pass"), "{}", rows[2]);
+    }
+    run(&["doctor", "--memory", "0"]).refused(1, &["--memory", "0 is not above 0"]);
 }

@@ -13,6 +13,7 @@ mod groups;
 mod interrupted;
 mod kernels;
 mod limits;
+mod numerics;
 mod ops_heavy;
 mod program;
 mod random;
