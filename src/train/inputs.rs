@@ -102,7 +102,7 @@ impl StepInputs {
     }
 
     /// The batch in parts that together judge as the whole does: samples that share a minibatch
-    /// deviation, `stddev_group` at most, stay together.
+    /// deviation, `stddev_group` of them, stay together.
     ///
     /// # Panics
     /// When the parts would have to split such a group.
@@ -112,7 +112,7 @@ impl StepInputs {
             return vec![Part::Whole];
         }
         let batch = self.real.size(0);
-        let rows = batch / stddev_group.min(batch);
+        let rows = batch / stddev_group;
         assert!(rows.is_multiple_of(self.parts), "{rows} groups in {} parts", self.parts);
         let width = rows / self.parts;
         let part = |k: usize| {

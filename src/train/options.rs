@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipe::{Phase, Recipe};
 use crate::models::sarigan::Config;
+use crate::ops::norm::stddev_group;
 use crate::{Error, Result};
 
 /// Options of a run. Those of the first group decide its arithmetic and are fixed once it has begun.
@@ -89,11 +90,7 @@ impl Options {
     /// When the parts would not judge as the whole batch does, naming the sizes that would.
     pub fn parts(&self) -> Result<usize> {
         let (batch, part) = (self.batch, self.batch_gpu);
-        let group = self.network.stddev_group.min(batch);
-        if !batch.is_multiple_of(group) {
-            let reason = format!("{batch} is not a multiple of --mbstd-group {group}");
-            return Err(Error::config("--batch", reason));
-        }
+        let group = stddev_group(batch, self.network.stddev_group);
         let fits = |part: usize| batch.is_multiple_of(part) && part.is_multiple_of(group);
         if part > 0 && fits(part) {
             return Ok(batch / part);

@@ -7,6 +7,7 @@ use super::state::State;
 use crate::autograd::grad;
 use crate::models::sarigan::{Discriminator, Generator, Grouping, Rule};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
+use crate::ops::norm::stddev_group;
 use crate::tensor::Tensor;
 
 /// The published code divides its summed grouping losses by this at every size.
@@ -61,7 +62,8 @@ pub fn run_phase(
     out: &mut StepOutputs,
 ) {
     let every = every as f64;
-    let parts = || inputs.split(state.g.model.config().stddev_group);
+    let group = stddev_group(inputs.real.size(0), state.g.model.config().stddev_group);
+    let parts = || inputs.split(group);
     match phase {
         Phase::Thresholds => {
             // No update follows; each network's thresholds fit its own kernels.

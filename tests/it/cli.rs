@@ -140,7 +140,7 @@ fn flags_that_cannot_be_met_are_named_with_what_can() {
             &["--batch-gpu", "3"][..],
             &["--batch-gpu: 3 does not split 16", "possible: 4, 8, 16"][..],
         ),
-        (&["--batch", "6"], &["--batch: 6 is not a multiple of --mbstd-group 4"]),
+        (&["--batch", "6", "--batch-gpu", "2"], &["--batch-gpu: 2", "shared by 3; possible: 3, 6"]),
         (&["--mbstd-group", "0"], &["--mbstd-group: 0"]),
         (&["--groups", "16,64:8"], &["--groups: 8 groups at 64x64"]),
         (&["--groups", "many"], &["--groups: \"many\"", "16,32:8"]),

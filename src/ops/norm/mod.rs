@@ -74,11 +74,16 @@ impl Tensor {
             panic!("minibatch_stddev: x of shape {:?}, not [N, C, H, W]", self.shape());
         };
         assert_eq!(c % feat, 0, "minibatch_stddev: {c} channels in {feat} parts");
-        let m = (1..=group.min(n)).rev().find(|m| n % m == 0).unwrap_or(1);
+        let m = stddev_group(n, group);
         let grouped = self.reshape([m, n / m, feat, c / feat * h * w]);
         let deviation = grouped.var(&[0], true, false).map(|v| (v + eps).sqrt());
         let rows = deviation.mean(&[3], true); // [1, N/m, feat, 1]
         let maps = rows.expand([m, n / m, feat, h * w]).reshape([n, feat, h, w]);
         Self::cat(&[self, &maps], 1)
     }
+}
+
+/// How many of n samples share a minibatch deviation: the largest divisor of n up to `group`.
+pub fn stddev_group(n: usize, group: usize) -> usize {
+    (1..=group.min(n)).rev().find(|m| n.is_multiple_of(*m)).unwrap_or(1)
 }
