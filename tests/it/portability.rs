@@ -160,7 +160,7 @@ fn a_barrier_needs_loops_that_all_leave_together() {
             workgroupBarrier(); // bad\n}";
     only(skipped, "lane == k", "wg.x == k");
     let last = "loop {\nworkgroupBarrier(); // bad\ncontinuing { break if STEP; }\n}";
-    only(last, "lane == 3u", "params.n == 3u");
+    only(last, "lane == 3u", "x[wg.x] > 3.0");
     // Behind the loop all are together again.
     accepted("", "for (var k = lane; k < params.n; k++) { y[k] = 0.0; }\nworkgroupBarrier();");
     let returned = "for (var k = 0u; k < 4u; k++) { if STEP { return; } }
@@ -301,6 +301,23 @@ fn several_elements_of_one_invocation_are_its_own() {
 #[track_caller]
 fn only_unknown(body: &str, bad: &str, good: &str) {
     only("", body, bad, good, "does not follow from constants and lane");
+}
+
+#[test]
+fn one_flag_is_the_same_in_every_round() {
+    let turned = "let row = lane / 8u;
+            let col = lane % 8u;
+            for (var k = 0u; k < 4u; k++) {
+                if params.n == STEP {
+                    tile[k * 64u + row * 8u + col] = x[lane]; // bad
+                } else {
+                    tile[lane * 4u + k] = x[lane];
+                }
+            }
+            workgroupBarrier();
+            y[lane] = tile[params.n];";
+    only("", turned, "k", "1u", RACE);
+    accepted("", "tile[select(lane, 63u - lane, params.n == 1u)] = 1.0;");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use semgan::device::Kernel;
 use semgan::device::kernel::{self, Specialised};
 use semgan::ops::pointwise::{self, Expr};
 
-use crate::kernel_texts::{all, hand_written};
+use crate::kernel_texts::{CHOSEN, all, hand_written};
 
 const MAX_BUFFERS: usize = 8;
 const MAX_INVOCATIONS: u32 = 256;
@@ -33,6 +33,32 @@ fn every_kernel_keeps_the_rules_and_the_portable_limits() {
         assert!(invocations <= MAX_INVOCATIONS, "{}: {invocations} invocations", k.name);
         let bytes = kernel.workgroup_bytes();
         assert!(bytes <= MAX_WORKGROUP_BYTES, "{}: {bytes} bytes per workgroup", k.name);
+    }
+}
+
+#[test]
+fn every_constant_that_an_operation_chooses_is_tried() {
+    let mut pending = vec![root().join("src/ops")];
+    let mut chosen = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(path.read_dir().expect("a folder").map(|e| e.expect("an entry").path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let names = text.split(".constant(").skip(1).map(|rest| {
+            let quoted = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            quoted.map_or_else(|| panic!("{}: no name", path.display()), |(name, _)| name)
+        });
+        chosen.extend(names.map(str::to_string));
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    assert_eq!(chosen, CHOSEN.map(|(name, _)| name), "tests/it/kernel_texts.rs lists them");
+    for name in chosen {
+        let is_tried =
+            |(_, overrides): &(_, Vec<(&str, f64)>)| overrides.iter().any(|o| o.0 == name);
+        assert!(all().iter().any(is_tried), "no kernel declares {name}");
     }
 }
 

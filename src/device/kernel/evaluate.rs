@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use naga::{
     Binding, BuiltIn, EntryPoint, Expression, Handle, Literal, LocalVariable, MathFunction, Module,
-    ScalarKind, Span, Type, TypeInner,
+    Scalar, ScalarKind, Span, Type, TypeInner,
 };
 
 use super::Broken;
+use super::choices::print;
 use super::lanes::{Mask, Place, Value, binary, convert, math, unary};
 use super::race::{Group, Walk};
 use super::state::State;
@@ -126,7 +127,24 @@ impl Walk<'_> {
         }
     }
 
+    /// The value of an expression, with its accesses noted.
     pub(super) fn evaluate(
+        &self,
+        handle: Handle<Expression>,
+        state: &mut State,
+        mask: &Mask,
+    ) -> Result<Value, Broken> {
+        let value = self.compute(handle, state, mask)?;
+        let is_condition = *self.inner(handle) == TypeInner::Scalar(Scalar::BOOL);
+        if !is_condition || value.uniform().is_some() {
+            return Ok(value);
+        }
+        let condition = print(self.group.module, self.function, handle);
+        let taken = condition.and_then(|text| self.group.choices.borrow_mut().take(text));
+        Ok(taken.map_or(value, |bit| Value::same(self.group.lanes, bit.into())))
+    }
+
+    fn compute(
         &self,
         handle: Handle<Expression>,
         state: &mut State,

@@ -6,6 +6,7 @@
 //! raced for or read before it is written (`race.rs`, on the values of `lanes.rs`). [`translate`]
 //! writes a kernel in the language of each backend.
 
+mod choices;
 mod evaluate;
 mod lanes;
 mod race;
@@ -145,7 +146,8 @@ struct Broken {
 ///
 /// The second rule is checked by following one workgroup through the kernel with every index that
 /// the invocations' numbers and constants determine; any other index counts as every element. Both
-/// ways of a condition that is unknown are followed, and a loop of unknown length for four rounds.
+/// ways of an unknown condition are followed, once per combination where it is one on `params`
+/// alone, and a loop of unknown length for four rounds.
 /// Storage buffers are not looked at, nor functions that `main` does not reach.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! Between two barriers every order of accesses is possible, so it is enough to follow one: an
 //! element that one invocation wrote must not be touched by another before the next barrier.
 
-use std::cell::Cell as Counter;
+use std::cell::{Cell as Counter, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -15,6 +15,7 @@ use naga::{
 };
 
 use super::Broken;
+use super::choices::Choices;
 use super::evaluate::leaves;
 use super::lanes::{Mask, Place, Value};
 use super::state::{Cell, State, Ways, settle};
@@ -43,11 +44,18 @@ pub(super) fn check(
     }
     let main = &module.entry_points[0];
     let lanes = main.workgroup_size.iter().product::<u32>() as usize;
-    let group = Group { module, info, parting, own_bytes, lanes, steps: Counter::new(0) };
-    let arguments = group.built_ins(main);
-    let mut walk = Walk::new(&group, None, &main.function, info.get_entry_point(0), arguments);
-    let mut state = State { locals: walk.locals(), memory };
-    walk.block(&main.function.body, &mut state, Mask::new(lanes, true)).map(drop)
+    let (steps, choices) = Default::default();
+    let group = Group { module, info, parting, own_bytes, lanes, steps, choices };
+    loop {
+        let arguments = group.built_ins(main);
+        let mut walk = Walk::new(&group, None, &main.function, info.get_entry_point(0), arguments);
+        let mut state = State { locals: walk.locals(), memory: memory.clone() };
+        walk.block(&main.function.body, &mut state, Mask::new(lanes, true))?;
+        if !group.choices.borrow_mut().advance() {
+            return Ok(());
+        }
+        group.steps.set(0);
+    }
 }
 
 /// What is the same in every function.
@@ -58,6 +66,7 @@ pub(super) struct Group<'a> {
     own_bytes: usize,
     pub(super) lanes: usize,
     steps: Counter<usize>,
+    pub(super) choices: RefCell<Choices>,
 }
 
 /// The states that leave a loop's body or a `switch`.
