@@ -3,8 +3,8 @@
 //!
 //! What no driver and no validator objects to, and what then differs from GPU to GPU, [`check`]
 //! finds: barriers that not every invocation reaches (`uniform.rs`), and workgroup memory that is
-//! raced for or read before it is written (`race.rs`, on the values of `lanes.rs`). [`translate`]
-//! writes a kernel in the language of each backend.
+//! raced for or read before it is written (`race.rs` follows a kernel's statements, `evaluate.rs`
+//! its expressions). [`translate`] writes a kernel in the language of each backend.
 
 mod choices;
 mod evaluate;

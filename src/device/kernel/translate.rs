@@ -63,9 +63,6 @@ impl Specialised {
     }
 
     /// Bytes of workgroup memory, to be held against the portable 16 KiB.
-    ///
-    /// # Panics
-    /// Never: validated types have sizes.
     pub fn workgroup_bytes(&self) -> u32 {
         let module = &self.module;
         let mut layouter = Layouter::default();
