@@ -76,6 +76,7 @@ fn small(items: &str, body: &str) -> Kernel {
         @group(0) @binding(2) var<storage, read_write> y: array<f32>;
         var<workgroup> tile: array<f32, 256>;
         var<workgroup> quads: array<vec4<f32>, 64>;
+        var<workgroup> square: array<array<f32, 8>, 8>;
         var<workgroup> count: atomic<u32>;
         var<workgroup> limit: u32;
         {items}
@@ -212,6 +213,8 @@ fn a_write_and_another_invocations_access_need_a_barrier_between() {
     only(neighbour, "", BARRIER);
     // Which orders storage buffers alone.
     only(neighbour, "storageBarrier();", BARRIER);
+    only(neighbour, "if x[0] > 0.0 { workgroupBarrier(); }", BARRIER);
+    only(neighbour, "for (var k = 0u; k < params.n; k++) { workgroupBarrier(); }", BARRIER);
     let own = "tile[lane] = x[lane];\ny[lane] = tile[STEP]; // bad\n";
     only(own, "lane / 2u", "lane");
     only(own, "params.n", "local.x + 8u * local.y");
@@ -293,6 +296,8 @@ fn several_elements_of_one_invocation_are_its_own() {
             workgroupBarrier();
             for (var k = 0u; k < 16u; k++) { y[lane] += tile[col * 16u + k]; }";
     only(rows, "12u", "16u");
+    let nested = "square[STEP][local.x] = x[lane]; // bad\n";
+    only(nested, "local.x", "local.y");
     let unknown = "tile[STEP] = x[lane]; // bad\n";
     only_unknown(unknown, "u32(x[lane])", "min(lane, 63u)");
     only_unknown(unknown, "lane + params.n", "select(lane, 63u - lane, lane > 80u)");
