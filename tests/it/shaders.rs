@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use naga::back::{glsl, hlsl, msl, spv};
-use naga::valid::ModuleInfo;
-use semgan::device::{Kernel, kernel};
+use semgan::device::Kernel;
+use semgan::device::kernel::{self, Specialised};
 use semgan::ops::pointwise::{self, Expr};
+
+use crate::kernel_texts::{CHOSEN, all, hand_written};
 
 const MAX_BUFFERS: usize = 8;
 const MAX_INVOCATIONS: u32 = 256;
@@ -16,98 +17,11 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every kernel file below `shaders/`; helpers have no entry point of their own.
-fn kernels() -> Vec<Kernel> {
-    let folder = root().join("shaders");
-    let mut pending = vec![folder.clone()];
-    let mut found = Vec::new();
-    while let Some(path) = pending.pop() {
-        if path.is_dir() {
-            let entries = path.read_dir().expect("a folder").map(|e| e.expect("an entry").path());
-            pending.extend(entries.filter(|p| *p != folder.join("common")));
-        } else {
-            let name = path.strip_prefix(&folder).expect("below").with_extension("");
-            let name = name.to_str().expect("UTF-8").replace('\\', "/");
-            let source = std::fs::read_to_string(&path).expect("readable");
-            found.push(Kernel { name: name.into(), source: source.into() });
-        }
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(found.len() > 4, "no kernels below {}", folder.display());
-    found
-}
-
-/// Values, first and second derivatives of a wide sample of expressions.
-fn generated() -> Vec<Kernel> {
-    let [x, y, z] = Expr::inputs();
-    let unary: [fn(&Expr) -> Expr; 17] = [
-        |x| -x.clone(),
-        Expr::abs,
-        Expr::sign,
-        Expr::exp,
-        Expr::log,
-        Expr::sqrt,
-        Expr::rsqrt,
-        Expr::recip,
-        Expr::sigmoid,
-        Expr::tanh,
-        Expr::softplus,
-        Expr::sin,
-        Expr::cos,
-        Expr::acos,
-        Expr::floor,
-        Expr::round,
-        |x| x.powf(1.7),
-    ];
-    let mut sample: Vec<Expr> = unary.map(|f| f(&x)).to_vec();
-    sample.extend(unary.map(|f| f(&(x.clone() * 0.3 + y.clone())) * z.clone()));
-    sample.extend([
-        x.clone() + y.clone(),
-        x.clone() - y.clone(),
-        x.clone() * y.clone(),
-        x.clone() / y.clone(),
-        x.max(y.clone()),
-        x.min(y.clone()),
-        x.greater(y.clone()),
-        x.equal(y.clone()),
-        x.greater(0.0).select(y.clone(), z.clone()),
-        (x.clone() + y.clone() * 0.1 + z.clone()).leaky_relu(0.2) * 2f64.sqrt(),
-        x.powf(-3.0) + 1.0,
-        (0..7).map(|k| Expr::input(k) * (k as f64 + 0.5)).reduce(|a, b| a + b).expect("seven"),
-    ]);
-    let slopes = |all: &[Expr]| -> Vec<Expr> {
-        all.iter().flat_map(|e| (0..3).filter_map(|k| e.diff(k))).collect()
-    };
-    let first = slopes(&sample);
-    let second = slopes(&first);
-    let all = sample.into_iter().chain(first).chain(second);
-    all.flat_map(|e| pointwise::kernels(&e)).collect()
-}
-
-fn all() -> Vec<Kernel> {
-    kernels().into_iter().chain(generated()).collect()
-}
-
-fn validated(k: &Kernel) -> (naga::Module, ModuleInfo) {
-    let text = kernel::compose(k).unwrap_or_else(|e| panic!("{e}"));
-    kernel::validate(k, &text).unwrap_or_else(|e| panic!("{e}"))
-}
-
-/// The module with its overrides at their defaults, which the writers need.
-fn specialised(k: &Kernel) -> (naga::Module, ModuleInfo) {
-    let (module, info) = validated(k);
-    let constants = naga::back::PipelineConstants::default();
-    let (module, info) =
-        naga::back::pipeline_constants::process_overrides(&module, &info, None, &constants)
-            .unwrap_or_else(|e| panic!("{}: {e}", k.name));
-    (module.into_owned(), info.into_owned())
-}
-
 #[test]
 fn every_kernel_keeps_the_rules_and_the_portable_limits() {
-    for k in all() {
-        let (module, _) = specialised(&k);
-        let interface = kernel::reflect(&k, &module).unwrap_or_else(|e| panic!("{e}"));
+    for (k, overrides) in all() {
+        let kernel = Specialised::new(&k, &overrides).unwrap_or_else(|e| panic!("{e}"));
+        let interface = kernel::reflect(&k, &kernel.module).unwrap_or_else(|e| panic!("{e}"));
         assert!(interface.buffers.len() <= MAX_BUFFERS, "{}: too many buffers", k.name);
         let writes: Vec<bool> = interface.buffers.iter().map(|b| b.is_written).collect();
         assert!(writes.is_sorted(), "{}: inputs first, then outputs", k.name);
@@ -115,64 +29,53 @@ fn every_kernel_keeps_the_rules_and_the_portable_limits() {
         for (place, binding) in interface.buffers.iter().enumerate() {
             assert_eq!(binding.number as usize, place + first, "{}: binding numbers", k.name);
         }
-        let invocations: u32 = module.entry_points[0].workgroup_size.iter().product();
+        let invocations: u32 = kernel.module.entry_points[0].workgroup_size.iter().product();
         assert!(invocations <= MAX_INVOCATIONS, "{}: {invocations} invocations", k.name);
-        let bytes = workgroup_bytes(&module);
+        let bytes = kernel.workgroup_bytes();
         assert!(bytes <= MAX_WORKGROUP_BYTES, "{}: {bytes} bytes per workgroup", k.name);
     }
 }
 
-fn workgroup_bytes(module: &naga::Module) -> u32 {
-    let mut layouter = naga::proc::Layouter::default();
-    layouter.update(module.to_ctx()).expect("a valid module");
-    let shared = |v: &naga::GlobalVariable| v.space == naga::AddressSpace::WorkGroup;
-    let globals = module.global_variables.iter().map(|(_, v)| v);
-    globals.filter(|v| shared(v)).map(|v| layouter[v.ty].size).sum()
+#[test]
+fn every_constant_that_an_operation_chooses_is_tried() {
+    let mut pending = vec![root().join("src/ops")];
+    let mut chosen = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(path.read_dir().expect("a folder").map(|e| e.expect("an entry").path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let names = text.split(".constant(").skip(1).map(|rest| {
+            let quoted = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
+            quoted.map_or_else(|| panic!("{}: no name", path.display()), |(name, _)| name)
+        });
+        chosen.extend(names.map(str::to_string));
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    assert_eq!(chosen, CHOSEN.map(|(name, _)| name), "tests/it/kernel_texts.rs lists them");
+    for name in chosen {
+        let is_tried =
+            |(_, overrides): &(_, Vec<(&str, f64)>)| overrides.iter().any(|o| o.0 == name);
+        assert!(all().iter().any(is_tried), "no kernel declares {name}");
+    }
 }
 
 #[test]
 fn every_kernel_translates_to_every_backend() {
-    for k in all() {
-        let (module, info) = specialised(&k);
-        let name = &k.name;
-        let spirv = spv::write_vec(&module, &info, &spv::Options::default(), None);
-        assert!(!spirv.unwrap_or_else(|e| panic!("{name}: SPIR-V: {e}")).is_empty());
-        let options = msl::Options { fake_missing_bindings: true, ..Default::default() };
-        msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
-            .unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
-        write_hlsl(&k, &module, &info);
-        write_glsl(&k, &module, &info);
+    for (k, overrides) in all() {
+        let kernel = Specialised::new(&k, &overrides).unwrap_or_else(|e| panic!("{e}"));
+        assert!(!kernel.spirv().unwrap_or_else(|e| panic!("{e}")).is_empty());
+        for text in [kernel.msl(), kernel.hlsl(), kernel.glsl()] {
+            assert!(text.unwrap_or_else(|e| panic!("{e}")).contains("main"), "{}", k.name);
+        }
     }
-}
-
-fn write_hlsl(k: &Kernel, module: &naga::Module, info: &ModuleInfo) {
-    let options =
-        hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
-    let pipeline = hlsl::PipelineOptions::default();
-    let mut out = String::new();
-    hlsl::Writer::new(&mut out, &options, &pipeline)
-        .write(module, info, None)
-        .unwrap_or_else(|e| panic!("{}: HLSL: {e}", k.name));
-}
-
-fn write_glsl(k: &Kernel, module: &naga::Module, info: &ModuleInfo) {
-    let options =
-        glsl::Options { version: glsl::Version::new_gles(310), ..glsl::Options::default() };
-    let pipeline = glsl::PipelineOptions {
-        shader_stage: naga::ShaderStage::Compute,
-        entry_point: "main".into(),
-        multiview: None,
-    };
-    let policies = naga::proc::BoundsCheckPolicies::default();
-    let mut out = String::new();
-    glsl::Writer::new(&mut out, module, info, &options, &pipeline, policies)
-        .and_then(|mut writer| writer.write())
-        .unwrap_or_else(|e| panic!("{}: GLSL: {e}", k.name));
 }
 
 #[test]
 fn every_kernel_has_an_operation_of_its_path_or_says_why_not() {
-    for k in kernels() {
+    for k in hand_written() {
         let ops = root().join("src/ops");
         let path = Path::new(k.name.as_ref());
         let own = ops.join(path).with_extension("rs");
@@ -190,7 +93,7 @@ fn every_kernel_has_an_operation_of_its_path_or_says_why_not() {
 
 #[test]
 fn every_kernel_opens_with_a_comment_and_fits_100_columns() {
-    for k in kernels() {
+    for k in hand_written() {
         assert!(k.source.starts_with("// "), "{}: no head comment", k.name);
         let wide = k.source.lines().position(|l| l.chars().count() > 100);
         assert_eq!(wide.map(|line| line + 1), None, "{}: a line over 100 columns", k.name);

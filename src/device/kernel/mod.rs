@@ -1,9 +1,23 @@
 //! A kernel's text before any driver sees it: helpers joined, checked by naga, and reflected, so
 //! that the host binds by name and no list of bindings exists twice. Needs no GPU.
+//!
+//! What no driver and no validator objects to, and what then differs from GPU to GPU, [`check`]
+//! finds: barriers that not every invocation reaches (`uniform.rs`), and workgroup memory that is
+//! raced for or read before it is written (`race.rs` follows a kernel's statements, `evaluate.rs`
+//! its expressions). [`translate`] writes a kernel in the language of each backend.
+
+mod choices;
+mod evaluate;
+mod lanes;
+mod race;
+mod state;
+pub mod translate;
+mod uniform;
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ScalarKind, StorageAccess, TypeInner};
 
+pub use self::translate::Specialised;
 use super::{Dtype, Kernel, Param};
 use crate::{Error, Result};
 
@@ -109,6 +123,72 @@ pub fn validate(kernel: &Kernel, text: &str) -> Result<(naga::Module, ModuleInfo
         .validate(&module)
         .map_err(|e| refused(kernel, e.emit_to_string_with_path(text, &path)))?;
     Ok((module, info))
+}
+
+/// A rule that a kernel breaks, and where in its composed text.
+#[derive(Debug)]
+struct Broken {
+    span: naga::Span,
+    rule: String,
+    /// The other place that has to do with it.
+    cause: Option<naga::Span>,
+}
+
+/// Checks what every GPU needs and hardly any compiler refuses, for the values that `overrides`
+/// gives to the kernel's `override` constants:
+///
+/// - Barriers and subgroup operations stand where all invocations of a workgroup arrive together.
+///   Whether they do may follow from constants, `params`, read-only buffers, the workgroup's number,
+///   `workgroupUniformLoad`, and variables that hold nothing else.
+/// - No element of workgroup memory that one invocation writes is read or written by another without
+///   a `workgroupBarrier` between, and none is read that nothing has written.
+/// - A helper of `shaders/common` may be called twice in a row.
+///
+/// The second rule is checked by following one workgroup through the kernel with every index that
+/// the invocations' numbers and constants determine; any other index counts as every element. Both
+/// ways of an unknown condition are followed, once per combination where it is one on `params`
+/// alone, and a loop of unknown length for four rounds.
+/// Storage buffers are not looked at, nor functions that `main` does not reach.
+///
+/// # Errors
+/// [`Error::Shader`] with file, line and the broken rule.
+pub fn check(kernel: &Kernel, overrides: &[(&str, f64)]) -> Result<()> {
+    check_composed(kernel, compose(kernel)?, overrides)
+}
+
+/// As [`check`], of a text that [`compose`] gave.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_composed(kernel: &Kernel, text: String, overrides: &[(&str, f64)]) -> Result<()> {
+    let Specialised { text, module, info, .. } = Specialised::composed(kernel, text, overrides)?;
+    reflect(kernel, &module)?;
+    uniform::check(&module)
+        .and_then(|parting| race::check(&module, &info, &parting, kernel.source.len()))
+        .map_err(|broken| refused(kernel, describe(kernel, &text, &broken)))
+}
+
+/// File, line, rule and the line itself, as in a message of naga.
+fn describe(kernel: &Kernel, text: &str, broken: &Broken) -> String {
+    let place = broken.span.location(text);
+    let line = text.lines().nth(place.line_number as usize - 1).unwrap_or_default().trim();
+    let cause = broken.cause.map(|span| format!(" at {}", locate(kernel, text, span)));
+    let rule = format!("{}{}", broken.rule, cause.unwrap_or_default());
+    format!("{}: {rule}\n    {line}", locate(kernel, text, broken.span))
+}
+
+/// `file:line` of a place in a composed text.
+fn locate(kernel: &Kernel, text: &str, span: naga::Span) -> String {
+    let start = span.to_range().map_or(0, |range| range.start);
+    let helper = HELPERS.iter().find_map(|(name, helper)| {
+        let begin = kernel.source.len() + text.get(kernel.source.len()..)?.find(helper)?;
+        (begin..begin + helper.len()).contains(&start).then_some((name, begin))
+    });
+    let line = |begin: usize| text[begin..start].matches('\n').count() + 1;
+    match helper {
+        Some((name, begin)) => format!("common/{name}.wgsl:{}", line(begin)),
+        None => format!("{}.wgsl:{}", kernel.name, line(0)),
+    }
 }
 
 /// Bindings and parameters of a validated module, which has to keep our rules: entry point `main`,
