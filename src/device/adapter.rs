@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Device;
+use super::family::Family;
 use super::gpu::Gpu;
 use crate::{Error, Result};
 
@@ -39,7 +40,7 @@ pub struct AdapterReport {
     /// Time stamps on the device.
     pub has_timestamps: bool,
     /// Family of the heavy kernels that it gets.
-    pub kernels: &'static str,
+    pub kernels: Family,
     /// Whether `--device auto` takes it.
     pub is_auto: bool,
 }
@@ -49,6 +50,7 @@ impl AdapterReport {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let has = |feature| features.contains(feature);
         let sizes = (info.subgroup_min_size, info.subgroup_max_size);
+        let subgroup_sizes = has(wgpu::Features::SUBGROUP).then_some(sizes);
         Self {
             index,
             backend: info.backend.to_str().to_owned(),
@@ -61,10 +63,10 @@ impl AdapterReport {
             max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             has_f16: has(wgpu::Features::SHADER_F16),
-            subgroup_sizes: has(wgpu::Features::SUBGROUP).then_some(sizes),
+            subgroup_sizes,
             cooperative_matrices: adapter.cooperative_matrix_properties().len(),
             has_timestamps: has(wgpu::Features::TIMESTAMP_QUERY),
-            kernels: family(info.device_type),
+            kernels: Family::choose(info.device_type, subgroup_sizes),
             is_auto: false,
         }
     }
@@ -119,11 +121,6 @@ fn device_type(kind: wgpu::DeviceType) -> &'static str {
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "other",
     }
-}
-
-/// The table of kernel families; one for now.
-fn family(_kind: wgpu::DeviceType) -> &'static str {
-    "plain register tiles"
 }
 
 /// Every adapter, in the order that `--device gpu:N` counts.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adapter::AdapterReport;
+use super::family::Family;
 use super::fault::{Failure, Fault, Faults};
 use super::governor;
 use super::pipeline::Bound;
@@ -28,6 +29,7 @@ pub struct Gpu {
     report: AdapterReport,
     limits: wgpu::Limits,
     max_binding: AtomicU64,
+    family: Mutex<Family>,
     pub(super) device: wgpu::Device,
     pub(super) faults: Faults,
     pub(super) patience: Patience,
@@ -54,11 +56,13 @@ impl Gpu {
         capture(&device, &faults);
         let is_software = report.is_software();
         let sentinel = pool.take(Use::Tensor, 4).unwrap_or_else(|| pool.nothing(Use::Tensor));
+        let family = Mutex::new(report.kernels);
         let recorder = Recorder::new(&device, queue, is_software, sentinel, &tally, &faults);
         Ok(Arc::new(Self {
             report,
             max_binding: AtomicU64::new(device.limits().max_storage_buffer_binding_size),
             limits: device.limits(),
+            family,
             device,
             faults,
             patience: recorder.patience(),
@@ -88,6 +92,15 @@ impl Gpu {
 
     fn recorder(&self) -> MutexGuard<'_, Recorder> {
         self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which form of the heavy kernels runs here.
+    pub(crate) fn family(&self) -> Family {
+        *self.family.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_family(&self, family: Family) {
+        *self.family.lock().unwrap_or_else(PoisonError::into_inner) = family;
     }
 
     /// Bytes of the largest tensor that a kernel binds.

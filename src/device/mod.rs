@@ -5,6 +5,7 @@
 //! the same twins in f64 and judges the other two. Only `ops` calls into this module.
 
 mod adapter;
+mod family;
 mod fault;
 mod governor;
 mod gpu;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use adapter::{AdapterReport, adapters};
+pub use family::Family;
 pub use fault::Failure;
 pub use gpu::Gpu;
 pub use host::Host;
@@ -156,11 +158,19 @@ impl Device {
     }
 
     /// Which form of the heavy operations runs here.
-    pub fn kernels(&self) -> &'static str {
+    pub fn kernels(&self) -> String {
         match self {
-            Self::Cpu(_) => "native",
-            Self::Reference(_) => "twins",
-            Self::Gpu(gpu) => gpu.report().kernels,
+            Self::Cpu(_) => "native".into(),
+            Self::Reference(_) => "twins".into(),
+            Self::Gpu(gpu) => gpu.family().to_string(),
+        }
+    }
+
+    /// Lets a GPU run another form of the heavy kernels than its adapter suggests. Results differ
+    /// in their last bits.
+    pub fn set_family(&self, family: Family) {
+        if let Self::Gpu(gpu) = self {
+            gpu.set_family(family);
         }
     }
 
