@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -134,6 +135,26 @@ impl Op for Reduce {
         }
     }
 
+    /// Larger halves until one is left; of the places that hold the maximum, the first.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let max = || self.axes.iter().fold(x[0].clone(), |x, &k| maximum_along(&x, k as isize));
+        match self.kind {
+            Kind::Sum => None,
+            Kind::Max => Some(max()),
+            Kind::Argmax => {
+                let (axis, n) = (self.axes[0], x[0].shape()[self.axes[0]]);
+                let places: Vec<f32> = (0..n).map(|k| -(k as f32)).collect();
+                let mut shape = vec![1; x[0].shape().len()];
+                shape[axis] = n;
+                let places = Tensor::from_slice(&places, shape, x[0].device());
+                let [x_k, max_k, place_k] = Expr::inputs();
+                let of_max = x_k.equal(max_k).select(place_k, -(n as f64));
+                let of_max = pointwise(&[&x[0], &max(), &places], &of_max);
+                Some((-maximum_along(&of_max, axis as isize)).as_index())
+            }
+        }
+    }
+
     fn shape(&self, x: &[&Shape]) -> Shape {
         self.axes.iter().fold(x[0].clone(), |shape, &k| shape.with(k, 1))
     }
@@ -197,6 +218,15 @@ impl Op for Reduce {
             // Piecewise constant.
             Kind::Argmax => vec![None],
         }
+    }
+}
+
+fn maximum_along(x: &Tensor, axis: isize) -> Tensor {
+    let n = x.size(axis);
+    let half = n.div_ceil(2);
+    match n {
+        1 => x.clone(),
+        _ => maximum_along(&x.narrow(axis, 0, half).maximum(&x.narrow(axis, n - half, half)), axis),
     }
 }
 

@@ -9,6 +9,7 @@
 mod case;
 mod compare;
 mod jobs;
+pub mod judge;
 mod linear_semantics;
 mod ops;
 mod pggan;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use case::{Case, Context, Outputs};
 pub use compare::Mismatch;
+pub use judge::Judge;
 
 use crate::device::Device;
 use crate::{Error, Result};

@@ -13,6 +13,7 @@ mod interrupted;
 mod kernels;
 mod ops_heavy;
 mod program;
+mod properties;
 mod random;
 mod resample;
 mod resume;
