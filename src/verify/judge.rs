@@ -14,13 +14,19 @@ use crate::ops::random::Draw;
 use crate::ops::with_definitions;
 use crate::tensor::{Shape, Tensor};
 
+/// Value, gradient and second order.
+const KINDS: [&str; 3] = ["y", "grad", "gg"];
+/// Streams of random numbers besides those of the inputs, which are numbered from 0.
+const COTANGENT: u32 = 1 << 20;
+const DIRECTION: u32 = 1 << 21;
+
 /// Step of the central differences.
 const STEP: f64 = 1e-5;
 /// How far central differences may be off, as a part of the gradient's norm.
 const DIFFERENCE: f64 = 1e-6;
 /// How far a definition may be off in f64, as a part of the largest element.
 const DEFINITION: f64 = 1e-9;
-/// Elements below this are compared as if the largest were this.
+/// Where all elements are below this, they are compared as if the largest were this.
 const SMALLEST: f64 = 1e-3;
 
 /// What an operation is tried with.
@@ -39,6 +45,9 @@ pub struct Judge {
 }
 
 type Function<'a> = &'a dyn Fn(&[Tensor]) -> Tensor;
+
+/// The value, then gradient and second order of each input that is no constant.
+type Orders = [Vec<Tensor>; 3];
 
 impl Judge {
     /// Inputs between −1 and 1, and a tolerance for sums of some hundred products.
@@ -78,79 +87,59 @@ impl Judge {
     }
 
     fn inputs(&self, device: &Device) -> Vec<Tensor> {
-        let draw = |(k, shape): (usize, &Shape)| self.drawn(k as u32, shape, device);
+        let draw =
+            |(k, shape): (usize, &Shape)| drawn(self.seed, k as u32, shape, self.range, device);
         self.shapes.iter().enumerate().map(draw).collect()
     }
 
-    /// Numbers at equal distances in random order.
-    fn drawn(&self, stream: u32, shape: &Shape, device: &Device) -> Tensor {
-        let (draw, n) = (Draw { seed: self.seed, stream, step: 0 }, shape.numel());
-        let mut places: Vec<usize> = (0..n).collect();
-        places.sort_by_key(|&k| draw.integer(k));
-        let (low, high) = self.range;
-        let value = |k: usize| low + (high - low) * (k as f64 + draw.uniform(n)) / n as f64;
-        let values: Vec<f32> = places.into_iter().map(|k| value(k) as f32).collect();
-        Tensor::from_slice(&values, shape, device)
+    /// Numbers between −1 and 1 for what looks like x.
+    fn weights(&self, stream: u32, x: &Tensor) -> Tensor {
+        drawn(self.seed, stream, x.shape(), (-1.0, 1.0), x.device())
     }
 
-    /// <g, y² / 2>.
-    fn loss(&self, y: &Tensor) -> (Tensor, Option<Tensor>) {
-        let g = Self { range: (-1.0, 1.0), ..self.clone() };
-        (y.square() * 0.5, Some(g.drawn(u32::MAX, y.shape(), y.device())))
-    }
-
-    /// y, then `grad` and `gg` of each input that is no constant.
-    fn orders(&self, f: Function, x: &[Tensor]) -> Vec<(String, Tensor)> {
+    fn orders(&self, f: Function, x: &[Tensor]) -> Orders {
         let mut x = x.to_vec();
         let wanted = self.constants_from.min(x.len());
         x[..wanted].iter_mut().for_each(|x| *x = x.tracked());
         let y = f(&x);
-        let mut orders = vec![("y".to_owned(), y.detach())];
         if !y.is_tracked() || y.dtype() == Dtype::I32 {
-            return orders;
+            return [vec![y.detach()], vec![], vec![]];
         }
-        let grads = gradients(&[self.loss(&y)], &x[..wanted], true);
+        let loss = (y.square() * 0.5, Some(self.weights(COTANGENT, &y)));
+        let grads = gradients(&[loss], &x[..wanted], true);
         let p = half_square(grads.iter()).expect("a tracked output has a tracked input");
         let gg = gradients(&[(p, None)], &x[..wanted], false);
-        for (kind, gradients) in [("grad", grads), ("gg", gg)] {
-            let named = |(k, g): (usize, Tensor)| (format!("{kind} {k}"), g.detach());
-            orders.extend(gradients.into_iter().enumerate().map(named));
-        }
-        orders
+        [vec![y], grads, gg].map(|order| order.iter().map(Tensor::detach).collect())
+    }
+
+    /// The loss, and P.
+    fn energies(&self, f: Function, x: &[Tensor]) -> Result<[f64; 2]> {
+        let [y, grads, _] = self.orders(f, x);
+        let loss = y[0].square() * 0.5 * self.weights(COTANGENT, &y[0]);
+        Ok([number(&loss.sum_all())?, number(&half_square(grads.iter()).expect("an input"))?])
     }
 
     /// Central differences along a random direction: of the loss against `grad`, of P against `gg`.
-    fn differences(
-        &self,
-        f: Function,
-        x: &[Tensor],
-        orders: &[(String, Tensor)],
-    ) -> Result<Vec<String>> {
-        let [first, second] = ["grad", "gg"].map(|kind| of_kind(orders, kind));
-        if first.is_empty() {
+    fn differences(&self, f: Function, x: &[Tensor], orders: &Orders) -> Result<Vec<String>> {
+        if orders[1].is_empty() {
             return Ok(Vec::new());
         }
-        let direction = Self { range: (-1.0, 1.0), ..self.clone() };
-        let direction =
-            |k: usize| direction.drawn(u32::MAX / 2 + k as u32, x[k].shape(), x[k].device());
-        let directions: Vec<Tensor> = (0..first.len()).map(direction).collect();
+        let direction = |(k, x): (usize, &Tensor)| self.weights(DIRECTION + k as u32, x);
+        let directions: Vec<Tensor> = x.iter().enumerate().map(direction).collect();
         let at = |step: f64| -> Result<[f64; 2]> {
             let mut moved = x.to_vec();
-            moved.iter_mut().zip(&directions).for_each(|(x, d)| *x = &*x + d * step);
-            let orders = self.orders(f, &moved);
-            let (energy, g) = self.loss(&orders[0].1);
-            let loss = energy * g.expect("a cotangent");
-            let p = half_square(of_kind(&orders, "grad").into_iter()).expect("a gradient");
-            Ok([sum(&loss.sum_all())?, sum(&p)?])
+            let pairs = moved.iter_mut().zip(&directions).take(self.constants_from);
+            pairs.for_each(|(x, d)| *x = &*x + d * step);
+            self.energies(f, &moved)
         };
         let (above, below) = (at(STEP)?, at(-STEP)?);
         let mut reasons = Vec::new();
-        for (k, (kind, gradients)) in [("grad", first), ("gg", second)].into_iter().enumerate() {
+        for (k, kind) in KINDS[1..].iter().enumerate() {
             let want = (above[k] - below[k]) / (2.0 * STEP);
             let (mut got, mut squares) = (0.0, 0.0);
-            for (g, d) in gradients.iter().zip(&directions) {
-                got += sum(&(*g * d).sum_all())?;
-                squares += sum(&g.square().sum_all())?;
+            for (g, d) in orders[k + 1].iter().zip(&directions) {
+                got += number(&(g * d).sum_all())?;
+                squares += number(&g.square().sum_all())?;
             }
             let limit = DIFFERENCE * squares.sqrt().max(SMALLEST);
             let difference = compare(&[got], &[want], 0.0, limit);
@@ -160,37 +149,46 @@ impl Judge {
     }
 }
 
+/// Numbers at equal distances in random order, so that no maximum is undecided.
+fn drawn(
+    seed: u64,
+    stream: u32,
+    shape: &Shape,
+    (low, high): (f64, f64),
+    device: &Device,
+) -> Tensor {
+    let (draw, n) = (Draw { seed, stream, step: 0 }, shape.numel());
+    let mut places: Vec<usize> = (0..n).collect();
+    places.sort_by_key(|&k| draw.integer(k));
+    let value = |k: usize| low + (high - low) * (k as f64 + draw.uniform(n)) / n as f64;
+    let values: Vec<f32> = places.into_iter().map(|k| value(k) as f32).collect();
+    Tensor::from_slice(&values, shape, device)
+}
+
 /// The number of a tensor that has one.
-fn sum(x: &Tensor) -> Result<f64> {
+fn number(x: &Tensor) -> Result<f64> {
     Ok(x.to_vec_f64()?[0])
 }
 
-fn of_kind<'a>(orders: &'a [(String, Tensor)], kind: &str) -> Vec<&'a Tensor> {
-    orders.iter().filter(|(name, _)| name.starts_with(kind)).map(|(_, x)| x).collect()
-}
-
-/// What lies outside `tolerance`, as a part of the largest element; indices have to be equal.
-fn differing(
-    place: &str,
-    found: &[(String, Tensor)],
-    wanted: &[(String, Tensor)],
-    tolerance: f64,
-) -> Result<Vec<String>> {
+/// What lies outside `tolerance`, as a part of the largest element of its order: a sum that cancels
+/// is as good as its terms. Indices have to be equal.
+fn differing(place: &str, found: &Orders, wanted: &Orders, tolerance: f64) -> Result<Vec<String>> {
     let mut reasons = Vec::new();
-    for ((name, got), (_, want)) in found.iter().zip(wanted) {
-        if got.shape() != want.shape() {
-            reasons.push(format!(
-                "{name} {place}: shape {:?}, not {:?}",
-                got.shape(),
-                want.shape()
-            ));
+    for ((kind, found), wanted) in KINDS.iter().zip(found).zip(wanted) {
+        let shapes = |order: &[Tensor]| order.iter().map(|x| x.shape().clone()).collect::<Vec<_>>();
+        let (got, want) = (shapes(found), shapes(wanted));
+        if got != want {
+            reasons.push(format!("{kind} {place}: shapes {got:?}, not {want:?}"));
             continue;
         }
-        let tolerance = if want.dtype() == Dtype::I32 { 0.0 } else { tolerance };
-        let (got, want) = (got.to_vec_f64()?, want.to_vec_f64()?);
-        let largest = want.iter().fold(SMALLEST, |m, v| m.max(v.abs()));
-        let difference = compare(&got, &want, 0.0, tolerance * largest);
-        reasons.extend(difference.map(|d| format!("{name} {place}: {d}")));
+        let values = wanted.iter().map(Tensor::to_vec_f64).collect::<Result<Vec<_>>>()?;
+        let largest = values.iter().flatten().fold(SMALLEST, |m, v| m.max(v.abs()));
+        for (k, (got, want)) in found.iter().zip(&values).enumerate() {
+            let limit = if got.dtype() == Dtype::I32 { 0.0 } else { tolerance * largest };
+            let difference = compare(&got.to_vec_f64()?, want, 0.0, limit);
+            let name = if *kind == "y" { kind.to_string() } else { format!("{kind} {k}") };
+            reasons.extend(difference.map(|d| format!("{name} {place}: {d}")));
+        }
     }
     Ok(reasons)
 }

@@ -100,8 +100,8 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
 
 /// Operations that no golden case can judge.
 const EXEMPT: [(&str, &str); 2] = [
-    ("random/philox.rs", "draws have no input; tests/it/random.rs judges them"),
-    ("reshape.rs", "shares its input's buffer, so nothing is dispatched; its row judges the shape"),
+    ("random/philox.rs", "draws have no input; tests/it/random.rs and properties.rs judge them"),
+    ("reshape.rs", "shares its input's buffer, so nothing is dispatched; properties.rs judges it"),
 ];
 
 /// Paths below `src/ops` of the files that implement an operation.

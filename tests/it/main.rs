@@ -10,6 +10,7 @@ mod errors;
 mod golden;
 mod groups;
 mod interrupted;
+mod judge;
 mod kernels;
 mod ops_heavy;
 mod program;
