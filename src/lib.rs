@@ -21,10 +21,11 @@
 //! families are closed under differentiation, so gradients have gradients: the penalties that GANs
 //! train with (R1, path length) need that.
 //!
-//! Every operation is written up to three times, and each judges the others: a *twin* in plain
+//! Every operation is written up to four times, and each judges the others: a *twin* in plain
 //! loops, run in f64 by `reference` and in f32 by `cpu`; a *native* form in f32 where `cpu` needs
-//! speed; a *kernel*. Golden files that an independent program computed judge all of them
-//! ([`verify`]); `semgan verify` lets a user run them on his own GPU.
+//! speed; a *kernel*; a *definition* in other operations, for tests. [`verify::Judge`] compares
+//! them, and finite differences, at any shapes. Golden files that an independent program computed
+//! judge all of them ([`verify`]); `semgan verify` lets a user run them on his own GPU.
 //!
 //! All that is elementwise is one expression type ([`ops::pointwise::Expr`]) that becomes one
 //! generated kernel, so `bias + noise + activation + gain` is one pass over memory. Numbers and

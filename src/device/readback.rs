@@ -43,6 +43,7 @@ impl Download {
     /// The numbers. Waits for them, but not for ever.
     pub(crate) fn wait<T: bytemuck::AnyBitPattern>(&self) -> Result<Vec<T>> {
         self.gpu.wait(&self.ticket)?;
+        self.gpu.patience.until(|| self.mapped.get().is_some())?;
         self.take()
     }
 
@@ -51,7 +52,7 @@ impl Download {
         match self.mapped.get() {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(fault(format!("read-back: {error}"))),
-            None => return Err(fault("read-back: the queue ended without an answer".into())),
+            None => return Err(fault("read-back: asked for before its answer was there".into())),
         }
         let view = self.staging.raw.get_mapped_range(..self.bytes + 4);
         let view = view.map_err(|e| fault(format!("read-back: {e}")))?;

@@ -75,9 +75,31 @@ impl Patience {
         self.limit_millis.store(millis.max(1), Ordering::Relaxed);
     }
 
+    fn limit(&self) -> Duration {
+        Duration::from_millis(self.limit_millis.load(Ordering::Relaxed).into())
+    }
+
+    /// Blocks until an answer that has arrived is delivered, which may be up to another thread that
+    /// polled first; or records a fault.
+    pub(super) fn until(&self, is_delivered: impl Fn() -> bool) -> Result<()> {
+        let start = Instant::now();
+        while !is_delivered() {
+            if start.elapsed() > self.limit() {
+                self.faults.device("the queue ended without an answer: restart the program");
+                break;
+            }
+            if let Err(error) = self.device.poll(wgpu::PollType::Poll) {
+                self.faults.device(error.to_string());
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.faults.check()
+    }
+
     /// Blocks until the submit ended, or records a fault.
     pub(super) fn wait(&self, index: &wgpu::SubmissionIndex) -> Result<()> {
-        let limit = Duration::from_millis(self.limit_millis.load(Ordering::Relaxed).into());
+        let limit = self.limit();
         loop {
             let before = self.ended.load(Ordering::Acquire);
             let patient = wgpu::PollType::Wait {

@@ -1,15 +1,18 @@
 //! Numbers that judge a model: how alike two sets of pictures are, label maps and lists of scores.
 //!
+//! - `fid.rs`: Fréchet distance of two sets of features,
 //! - `iou.rs`: intersection over union of label maps,
 //! - `path_length.rs`: what perceptual path length averages over,
 //! - `separability.rs`: linear separability of latents,
 //! - `sliced_wasserstein.rs`: distance of two sets of pictures.
 
+pub mod fid;
 mod iou;
 mod path_length;
 mod separability;
 pub mod sliced_wasserstein;
 
+pub use fid::{Gaussian, frechet_distance};
 pub use iou::{iou, mean_present, pixel_accuracy, relative_gaps};
 pub use path_length::{Inliers, inliers};
 pub use separability::{Entropies, Kept, entropies, joint_table, most_certain, score};

@@ -42,6 +42,20 @@ impl Op for Cat {
         "concat"
     }
 
+    /// The sum of the parts, each with zeros in the others' places.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let whole: usize = x.iter().map(|x| x.shape()[self.axis]).sum();
+        let mut start = 0;
+        let placed = |x: &Tensor| {
+            let size = x.shape()[self.axis];
+            let mut sides = vec![(0, 0); x.shape().len()];
+            sides[self.axis] = (start as isize, (whole - start - size) as isize);
+            start += size;
+            x.pad(&sides)
+        };
+        x.iter().map(placed).reduce(|a, b| a + b)
+    }
+
     fn shape(&self, x: &[&Shape]) -> Shape {
         let fits =
             |s: &&Shape| s.len() == x[0].len() && s.with(self.axis, 0) == x[0].with(self.axis, 0);

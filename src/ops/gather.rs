@@ -59,6 +59,19 @@ fn checked(name: &str, axis: usize, x: &Shape, index: &Shape) -> Shape {
     index.clone()
 }
 
+/// 1 where an index names an entry of an axis of size `size`, which becomes the last:
+/// `[outer, picked, inner, size]`, with one inner position and one outer for an index that serves
+/// all.
+fn one_hot(index: &Tensor, axis: usize, rank: usize, size: usize) -> Tensor {
+    let shared = index.shape().len() != rank;
+    let (outer, picked, inner) =
+        if shared { (1, index.numel(), 1) } else { index.shape().around(axis) };
+    let places = index.to_indices().unwrap_or_else(|e| panic!("one_hot: {e}"));
+    let row = |&i: &i32| (0..size as i32).map(move |k| f32::from(i == k));
+    let hot: Vec<f32> = places.iter().flat_map(row).collect();
+    Tensor::from_slice(&hot, [outer, picked, inner, size], index.device())
+}
+
 fn launch(op: Launch, x: &Tensor, index: &Tensor, y: &Tensor, axis: usize) -> Vec<Launch> {
     let (_, size, inner) = x.shape().around(axis);
     let shared = index.shape().len() != x.shape().len();
@@ -81,6 +94,16 @@ struct Gather {
 impl Op for Gather {
     fn name(&self) -> &'static str {
         "gather"
+    }
+
+    /// A sum over the whole axis, of which the index leaves one entry.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let shape = self.shape(&[x[0].shape(), x[1].shape()]);
+        let (outer, size, inner) = x[0].shape().around(self.axis);
+        let hot = one_hot(&x[1], self.axis, shape.len(), size);
+        let values = x[0].reshape([outer, size, inner]).transpose(1, 2);
+        let products = hot * values.reshape([outer, 1, inner, size]);
+        Some(products.sum(&[3], false).reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
@@ -130,6 +153,15 @@ struct ScatterAdd {
 impl Op for ScatterAdd {
     fn name(&self) -> &'static str {
         "scatter_add"
+    }
+
+    /// A sum over the whole axis, of which each index leaves one entry for its target.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let shape = self.shape(&[x[0].shape(), x[1].shape()]);
+        let (outer, size, inner) = x[0].shape().around(self.axis);
+        let hot = one_hot(&x[1], self.axis, shape.len(), self.size);
+        let products = hot * x[0].reshape([outer, size, inner, 1]);
+        Some(products.sum(&[1], false).transpose(1, 2).reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

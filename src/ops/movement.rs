@@ -6,10 +6,12 @@
 //! none repeats x, and its transpose is a sum.
 
 mod axis;
+mod run;
 
 use std::ops::Range;
 
 use self::axis::{Axis, Path};
+use self::run::Run;
 
 use rayon::prelude::*;
 
@@ -31,6 +33,14 @@ pub struct SliceRange {
     pub end: isize,
     /// Distance between indices, not 0.
     pub step: isize,
+}
+
+impl SliceRange {
+    /// `count` indices from `start` on, `step` apart.
+    pub fn strided(start: usize, step: usize, count: usize) -> Self {
+        let end = start + (count - 1) * step + 1;
+        Self { start, end: end as isize, step: step as isize }
+    }
 }
 
 impl From<Range<usize>> for SliceRange {
@@ -197,6 +207,13 @@ pub(super) fn expand(x: &Tensor, shape: Shape) -> Tensor {
     x.moved("expand", axes)
 }
 
+/// Images with `step - 1` zeros behind each sample; steps are (vertical, horizontal).
+pub(super) fn zero_inserted(x: &Tensor, [sy, sx]: [usize; 2]) -> Tensor {
+    let [n, c, h, w] = [0, 1, 2, 3].map(|k| x.size(k));
+    let behind = [(0, 0), (0, 0), (0, sy as isize - 1), (0, 0), (0, sx as isize - 1)];
+    x.reshape([n * c, h, 1, w, 1]).pad(&behind).reshape([n, c, h * sy, w * sx])
+}
+
 #[derive(Clone)]
 struct Movement {
     name: &'static str,
@@ -206,6 +223,16 @@ struct Movement {
 impl Op for Movement {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Every element gathered by its place in the flat input.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (x, shape) = (&x[0], self.shape(&[x[0].shape()]));
+        let strides = x.shape().strides();
+        let place = |at| self.source(x.shape(), &strides, at).map_or(-1, |place| place as i32);
+        let places: Vec<i32> = (0..shape.numel()).map(place).collect();
+        let places = Tensor::from_indices(&places, [places.len()], x.device());
+        Some(x.reshape([x.numel()]).gather(0, &places).reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
@@ -226,7 +253,7 @@ impl Op for Movement {
     }
 
     fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
-        let runs = self.runs(x[0].shape);
+        let runs = Run::merged(&self.axes, x[0].shape);
         let Some((inner, outer)) = runs.split_last() else { return false };
         let (width, x) = (inner.axis.size, x[0].f32());
         let rows = (16 * 1024 / width).max(1);
@@ -313,92 +340,23 @@ impl Op for Movement {
     }
 }
 
-/// An axis of the output over (merged) axes of the input.
-#[derive(Clone, Copy)]
-struct Run {
-    axis: Axis,
-    /// Size and stride of the input's axis; 1 and 0 where it is repeated.
-    n: usize,
-    stride: usize,
-}
-
-impl Run {
-    /// Where the input begins for a row of the outer axes; `None` for a row of zeros.
-    fn offset(outer: &[Self], mut row: usize) -> Option<usize> {
-        let mut offset = 0;
-        for run in outer.iter().rev() {
-            if run.axis.source.is_some() {
-                offset += run.axis.index(row % run.axis.size, run.n)? * run.stride;
-            }
-            row /= run.axis.size;
-        }
-        Some(offset)
-    }
-
-    /// One row of the output along this axis.
-    fn copy(&self, x: &[f32], y: &mut [f32]) {
-        let Axis { source, start, step, dilation, .. } = self.axis;
-        if source.is_none() {
-            return y.fill(x[0]);
-        }
-        if (step, dilation, self.stride) != (1, 1, 1) {
-            for (i, y) in y.iter_mut().enumerate() {
-                *y = self.axis.index(i, self.n).map_or(0.0, |j| x[j * self.stride]);
-            }
-            return;
-        }
-        // The part of the row that lies inside the input is one copy.
-        let first = (-start).clamp(0, y.len() as i64) as usize;
-        let end = (self.n as i64 - start).clamp(first as i64, y.len() as i64) as usize;
-        let from = (first as i64 + start) as usize;
-        y[..first].fill(0.0);
-        y[first..end].copy_from_slice(&x[from..from + end - first]);
-        y[end..].fill(0.0);
-    }
-}
-
 impl Movement {
-    /// The output's axes, neighbours that move together merged.
-    fn runs(&self, x: &Shape) -> Vec<Run> {
-        let strides = x.strides();
-        let mut runs: Vec<Run> = Vec::new();
-        for &axis in self.axes.iter().filter(|a| a.size != 1 || a.start != 0) {
-            let (n, stride) = axis.source.map_or((1, 0), |s| (x[s], strides[s]));
-            let run = Run { axis, n, stride };
-            let whole = |r: &Run| {
-                r.axis.source.is_none() || r.axis == Axis::whole(r.n, r.axis.source.unwrap_or(0))
-            };
-            match runs.last_mut() {
-                Some(last)
-                    if whole(last)
-                        && whole(&run)
-                        && last.axis.source.is_some() == axis.source.is_some()
-                        && last.stride == stride * n =>
-                {
-                    last.axis.size *= axis.size;
-                    last.n *= n;
-                    last.stride = stride;
-                }
-                _ => runs.push(run),
+    /// Where element `at` of the output comes from, or `None` for a zero.
+    fn source(&self, x: &Shape, strides: &[usize], at: usize) -> Option<usize> {
+        let (mut rest, mut from) = (at, 0);
+        for axis in self.axes.iter().rev() {
+            if let Some(s) = axis.source {
+                from += axis.index(rest % axis.size, x[s])? * strides[s];
             }
+            rest /= axis.size;
         }
-        runs
+        Some(from)
     }
 
     fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {
-        let strides = x.shape.strides();
-        let values = T::of(&x);
-        for (y, index) in y.iter_mut().zip(rows) {
-            let mut rest = index;
-            let mut from = Some(0);
-            for axis in self.axes.iter().rev() {
-                let i = rest % axis.size;
-                rest /= axis.size;
-                if let Some(s) = axis.source {
-                    from = from.zip(axis.index(i, x.shape[s])).map(|(f, j)| f + j * strides[s]);
-                }
-            }
-            *y = from.map_or(T::default(), |from| values[from]);
+        let (values, strides) = (T::of(&x), x.shape.strides());
+        for (y, at) in y.iter_mut().zip(rows) {
+            *y = self.source(x.shape, &strides, at).map_or(T::default(), |from| values[from]);
         }
     }
 }

@@ -3,13 +3,17 @@
 //! A sum's derivative is a broadcast, a broadcast's a sum. Sums on the CPU run in f64; on a GPU in
 //! f32 over a fixed tree, so that two runs agree to the bit.
 
+mod runs;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use self::runs::Runs;
 use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -139,6 +143,16 @@ impl Op for Reduce {
         }
     }
 
+    /// Of pairs the larger; of the places that hold the maximum the first. Sums are what other
+    /// definitions are made of.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        match self.kind {
+            Kind::Sum => None,
+            Kind::Max => Some(self.axes.iter().fold(x[0].clone(), |x, &k| maximum_along(&x, k))),
+            Kind::Argmax => Some(first_maximum(&x[0], self.axes[0])),
+        }
+    }
+
     fn shape(&self, x: &[&Shape]) -> Shape {
         let has_some = self.kind == Kind::Sum || self.axes.iter().all(|&k| x[0][k] > 0);
         assert!(has_some, "{} of no elements: axes {:?} of {:?}", self.name(), self.axes, x[0]);
@@ -215,60 +229,32 @@ impl Op for Reduce {
     }
 }
 
+/// The larger of both halves, until one place is left.
+fn maximum_along(x: &Tensor, axis: usize) -> Tensor {
+    let (n, along) = (x.shape()[axis], axis as isize);
+    if n == 1 {
+        return x.clone();
+    }
+    let half = n.div_ceil(2);
+    let (low, high) = (x.narrow(along, 0, half), x.narrow(along, n - half, half));
+    maximum_along(&low.maximum(&high), axis)
+}
+
+fn first_maximum(x: &Tensor, axis: usize) -> Tensor {
+    let n = x.shape()[axis];
+    let mut shape = vec![1; x.shape().len()];
+    shape[axis] = n;
+    let places: Vec<f32> = (0..n).map(|k| -(k as f32)).collect();
+    let places = Tensor::from_slice(&places, shape, x.device());
+    let [x_k, max_k, place_k] = Expr::inputs();
+    let of_max = x_k.equal(max_k).select(place_k, -(n as f64));
+    let of_max = pointwise(&[x, &maximum_along(x, axis), &places], &of_max);
+    (-maximum_along(&of_max, axis)).as_index()
+}
+
 /// The launches that write the sum of x over `axes` to y, for operations that sum in parts.
 pub(super) fn sum_into(x: &Tensor, axes: &[usize], y: &Tensor) -> Vec<Launch> {
     Reduce { kind: Kind::Sum, axes: axes.to_vec() }.launch(&[x], y)
-}
-
-/// The axes of a reduction, neighbours of one kind merged: (size, stride) of the kept ones and of
-/// those that are summed over, outermost first.
-struct Runs {
-    kept: Vec<(usize, usize)>,
-    summed: Vec<(usize, usize)>,
-    /// Stride of the innermost summed axis.
-    inner: usize,
-}
-
-impl Runs {
-    fn new(shape: &Shape, axes: &[usize]) -> Self {
-        let mut lists = [Vec::<(usize, usize)>::new(), Vec::new()];
-        let strides = shape.strides();
-        for k in 0..shape.len() {
-            let list = &mut lists[usize::from(axes.contains(&k))];
-            match list.last_mut() {
-                Some(last) if last.1 == shape[k] * strides[k] => {
-                    *last = (last.0 * shape[k], strides[k]);
-                }
-                _ => list.push((shape[k], strides[k])),
-            }
-        }
-        let [kept, summed]: [Vec<(usize, usize)>; 2] =
-            lists.map(|list| list.into_iter().filter(|a| a.0 != 1).collect());
-        let inner = summed.split_last().map_or(1, |((_, stride), _): (&(usize, usize), _)| *stride);
-        Self { kept, summed, inner }
-    }
-
-    /// Number of elements behind one output.
-    fn len(&self) -> usize {
-        self.summed.iter().map(|a| a.0).product()
-    }
-
-    /// Three axes of a kind at most remain of rank 6, the missing ones of size 1.
-    fn padded(axes: &[(usize, usize)]) -> [(usize, usize); 3] {
-        assert!(axes.len() <= 3, "a reduction over more than six axes");
-        let mut padded = [(1, 0); 3];
-        padded[3 - axes.len()..].copy_from_slice(axes);
-        padded
-    }
-
-    fn offset(axes: &[(usize, usize)], mut index: usize) -> usize {
-        let mut offset = 0;
-        for (size, stride) in axes.iter().rev() {
-            offset += index % size * stride;
-            index /= size;
-        }
-        offset
-    }
 }
 
 /// How a reduction is spread over a GPU.

@@ -106,6 +106,7 @@ pub enum SliceMut<'a> {
 }
 
 /// Forwards a twin to its generic function: `twin!(y, |y| self.rows_of(x, y, rows))`.
+#[macro_export]
 macro_rules! twin {
     ($y:expr, |$out:ident| $body:expr) => {
         match $y {
@@ -115,7 +116,6 @@ macro_rules! twin {
         }
     };
 }
-pub(crate) use twin;
 
 /// Below this many output elements one thread is faster than two.
 const PARALLEL_FROM: usize = 16 * 1024;

@@ -74,6 +74,25 @@ impl Tensor {
         }
     }
 
+    /// As [`Tensor::from_slice`], in full where the device computes in f64.
+    ///
+    /// # Panics
+    /// When the number of values is not that of the shape.
+    #[track_caller]
+    pub fn from_f64(values: &[f64], shape: impl Into<Shape>, device: &Device) -> Self {
+        let Device::Reference(host) = device else {
+            let rounded: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+            return Self::from_slice(&rounded, shape, device);
+        };
+        let (shape, n) = (shape.into(), values.len());
+        assert_eq!(n, shape.numel(), "{n} values for a tensor of shape {shape:?}");
+        let mut buffer = host.alloc(Dtype::F64, n);
+        if let HostData::F64(y) = &mut buffer.data {
+            y.copy_from_slice(values);
+        }
+        Self::whole(shape, Dtype::F64, device, Buffer::Host(Arc::new(buffer)))
+    }
+
     /// Indices or labels from the host.
     ///
     /// # Panics

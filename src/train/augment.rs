@@ -370,24 +370,3 @@ pub fn corrupt(x: &Tensor, noise: &Tensor, drawn: &[Corruption]) -> Tensor {
     let value = (x_k + noise_k * sigma_k) * (1.0 - column * row);
     pointwise(&[x, noise, &sigma, &columns, &rows], &value)
 }
-
-/// How the probability of the augmentations follows the discriminator.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Adaptation {
-    /// Mean sign of the scores of real pictures that is aimed at.
-    pub target: f64,
-    /// Pictures between two updates.
-    pub images: f64,
-    /// Thousand pictures that take the probability from 0 to 1.
-    pub kimg: f64,
-}
-
-impl Adaptation {
-    /// The probability after an update with the mean sign since the last one; it has no upper
-    /// limit.
-    pub fn update(&self, p: f64, sign_mean: f64) -> f64 {
-        let excess = sign_mean - self.target;
-        let direction = if excess == 0.0 { 0.0 } else { excess.signum() };
-        (p + direction * self.images / (self.kimg * 1000.0)).max(0.0)
-    }
-}

@@ -4,6 +4,7 @@
 //! inputs from counters and the loader, and `verify` fills them from a golden file. What is random
 //! is a function of (seed, step), so that a run that stops and resumes equals one that does not.
 
+pub mod adaptation;
 pub mod augment;
 pub mod folder;
 pub mod growing;

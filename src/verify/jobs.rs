@@ -11,7 +11,8 @@ use crate::nn::{
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::sample::{NoiseScale, Ramp, cubic_spline, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
-use crate::train::augment::{self, Adaptation, Color, Corruption, Geometry};
+use crate::train::adaptation::Adaptation;
+use crate::train::augment::{self, Color, Corruption, Geometry};
 use crate::train::loss;
 
 pub(super) static ROWS: &[Row] = &[

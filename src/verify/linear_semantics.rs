@@ -4,6 +4,7 @@ use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
 use crate::Result;
+use crate::edit::linear_semantics::{self as edit, ClassCenters, FairSample};
 use crate::metrics::{self, Entropies};
 use crate::ops::resample::resize::Resize;
 use crate::sample::{lerp, slerp};
@@ -61,9 +62,67 @@ pub(super) static ROWS: &[Row] = &[
             .out("mutual_information", listed(c, &all, |e| e.mutual)))
     }),
     row("separability_score", separability_score),
+    row("class_center_segmentation", class_center_segmentation),
+    row(
+        "cosine_matrix",
+        |c| Ok(Outputs::default().out("cos", edit::cosine_matrix(&c.x("pools")?))),
+    ),
+    row("fair_feature_sampling", fair_feature_sampling),
+    row("fuse_stroke", fuse_stroke),
     row("slerp", |c| Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
     row("lerp", |c| Outputs::y(lerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
 ];
+
+fn class_center_segmentation(c: &Context) -> Result<Outputs> {
+    let mut maps = Vec::new();
+    while let Some(map) = c.optional(&format!("feat{}", maps.len()))? {
+        maps.push(map);
+    }
+    let features = edit::unit_features(&maps, c.size("size")?);
+    let centers = ClassCenters::new(&features, &c.x("label")?.to_indices()?, c.size("n_class")?);
+    let scores = centers.scores(&features);
+    Ok(Outputs::default()
+        .out("pred", centers.predict(&scores))
+        .out("score", scores)
+        .out("count", indices(c, &centers.count, &[centers.count.len()]))
+        .out("center", centers.center))
+}
+
+fn fair_feature_sampling(c: &Context) -> Result<Outputs> {
+    let (labels, classes) = (c.x("label")?, c.size("n_class")?);
+    let pixels = labels.size(1) * labels.size(2);
+    let labels: Vec<_> = labels.to_indices()?.chunks_exact(pixels).map(<[i32]>::to_vec).collect();
+    let counts = [c.size("T1")?, c.size("T2")?];
+    let sample = FairSample::new(&labels, &numbers(c, "keys")?, classes, counts);
+    let sizes: Vec<usize> = sample.picked.iter().map(Vec::len).collect();
+    let mut outputs = Outputs::default()
+        .out("images_used", indices(c, &[sample.pictures], &[1]))
+        .out("pool_size", indices(c, &sizes, &[classes]));
+    for (k, picked) in sample.picked.iter().enumerate() {
+        let index = indices(c, picked.as_flattened(), &[picked.len(), 2]);
+        let pool = sample.pool(&c.x("feature")?, k);
+        outputs = outputs.out(&format!("index{k}"), index).out(&format!("pool{k}"), pool);
+    }
+    Ok(outputs)
+}
+
+fn fuse_stroke(c: &Context) -> Result<Outputs> {
+    let palette = c.any("palette").and_then(|list| serde_json::from_value(list.clone()).ok());
+    let palette: Vec<[i32; 3]> = palette.ok_or_else(|| c.wrong("palette", "a list of colours"))?;
+    let (labels, colors) = (c.x("label")?, c.x("label_stroke_rgb")?.to_indices()?);
+    let stroke = edit::classes_of_colors(colors.as_chunks().0, &palette);
+    let fused = edit::fused_labels(&labels.to_indices()?, &stroke, &numbers(c, "label_mask")?);
+    let map = |list: &[i32]| Tensor::from_indices(list, labels.shape(), &c.device);
+    let image = edit::fused_image(&c.x("image")?, &c.x("image_stroke")?, &c.x("image_mask")?);
+    let outputs = Outputs::default().out("label_stroke", map(&stroke));
+    Ok(outputs.out("fused_label", map(&fused)).out("fused_image", image))
+}
+
+/// Numbers of the host as indices.
+fn indices(c: &Context, list: &[usize], shape: &[usize]) -> Tensor {
+    let list: Vec<i32> = list.iter().map(|&k| k as i32).collect();
+    Tensor::from_indices(&list, shape, &c.device)
+}
 
 /// The files of this folder store a loss as a list of one.
 fn with_loss(loss: &Tensor) -> Result<Outputs> {

@@ -9,6 +9,7 @@
 mod case;
 mod compare;
 mod jobs;
+pub mod judge;
 mod linear_semantics;
 mod ops;
 mod pggan;
@@ -26,6 +27,7 @@ use include_dir::{Dir, include_dir};
 
 pub use case::{Case, Context, Outputs};
 pub use compare::Mismatch;
+pub use judge::Judge;
 
 use crate::device::Device;
 use crate::{Error, Result};

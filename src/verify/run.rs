@@ -70,36 +70,42 @@ fn differentiate(
         }
     };
     let inputs: Vec<Tensor> = first.iter().map(input).collect::<Result<_>>()?;
-    let seeds = cotangents(context, found)?;
-    let outputs: Vec<&Tensor> = seeds.iter().map(|(y, _)| y).collect();
-    let cotangents: Vec<Option<&Tensor>> = seeds.iter().map(|(_, g)| g.as_ref()).collect();
-    let wanted: Vec<&Tensor> = inputs.iter().collect();
-    let grads = autograd::grad(&outputs, &cotangents, &wanted, !second.is_empty());
-    let zeros = |x: &Tensor| Tensor::full(0.0, x.shape(), x.device());
-    let or_zeros = |(g, x): (&Option<Tensor>, &Tensor)| g.clone().unwrap_or_else(|| zeros(x));
-    let grads: Vec<Tensor> = grads.iter().zip(&inputs).map(or_zeros).collect();
+    let grads = gradients(&cotangents(context, found)?, &inputs, !second.is_empty());
     let named = first.iter().map(|name| format!("grad.{name}")).zip(grads.iter().cloned());
     found.extend(named.filter(|(name, _)| !name.is_empty()));
     if second.is_empty() {
         return Ok(());
     }
-    // P = 1/2 of the squared norm of the gradients that `second_order` names.
     let chosen: Vec<String> = (context.any("second_order"))
         .and_then(|list| serde_json::from_value(list.clone()).ok())
         .unwrap_or_default();
-    let norm = |name: &String| {
-        first.iter().position(|n| n == name).map(|k| grads[k].square().sum_all() * 0.5)
-    };
-    let p = chosen.iter().filter_map(norm).reduce(|a, b| a + b);
+    let place = |name: &String| first.iter().position(|n| n == name);
+    let p = half_square(chosen.iter().filter_map(place).map(|k| &grads[k]));
     let xs: Vec<Tensor> = second.iter().map(input).collect::<Result<_>>()?;
-    let wanted: Vec<&Tensor> = xs.iter().collect();
-    let gg = match p.as_ref().filter(|p| p.is_tracked()) {
-        Some(p) => autograd::grad(&[p], &[None], &wanted, false),
-        None => vec![None; wanted.len()],
-    };
-    let gg = gg.iter().zip(&xs).map(or_zeros);
+    let p: Vec<_> = p.into_iter().map(|p| (p, None)).collect();
+    let gg = gradients(&p, &xs, false);
     found.extend(second.iter().map(|name| format!("gg.{name}")).zip(gg));
     Ok(())
+}
+
+/// Gradients of the sum over `seeds` of <cotangent, output>; zeros for an input that it does not
+/// reach.
+pub(super) fn gradients(
+    seeds: &[(Tensor, Option<Tensor>)],
+    inputs: &[Tensor],
+    create_graph: bool,
+) -> Vec<Tensor> {
+    let outputs: Vec<&Tensor> = seeds.iter().map(|(y, _)| y).collect();
+    let cotangents: Vec<Option<&Tensor>> = seeds.iter().map(|(_, g)| g.as_ref()).collect();
+    let wanted: Vec<&Tensor> = inputs.iter().collect();
+    let found = autograd::grad(&outputs, &cotangents, &wanted, create_graph);
+    let zeros = |x: &Tensor| Tensor::full(0.0, x.shape(), x.device());
+    found.into_iter().zip(inputs).map(|(g, x)| g.unwrap_or_else(|| zeros(x))).collect()
+}
+
+/// Half the squared norm of all of them together: what second order differentiates.
+pub(super) fn half_square<'a>(x: impl Iterator<Item = &'a Tensor>) -> Option<Tensor> {
+    x.map(|x| x.square().sum_all() * 0.5).reduce(|a, b| a + b)
 }
 
 /// The outputs that the case's loss consists of: the one that attribute `loss` names, or all with a

@@ -4,8 +4,11 @@ use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, of_samples, projection_lr, tensor};
 use crate::Result;
+use crate::edit::factorization::closed_form;
+use crate::metrics::{Gaussian, frechet_distance};
 use crate::sample::{NoiseScale, lerp, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
+use crate::train::adaptation::Tuner;
 use crate::train::augment::{self, Color, Geometry, Matrix};
 
 type Run = fn(&Context) -> Result<Outputs>;
@@ -28,6 +31,23 @@ pub(super) static ROWS: &[Row] = &[
         let turned = augment::geometric(&c.x("img")?, &matrices::<3>(c, "G")?);
         Outputs::y(augment::color(&turned, &matrices::<4>(c, "C")?))
     }),
+    row("ada_tune", ada_tune),
+    row("closed_form_factorization", |c| {
+        let width = c.x("W")?.size(1);
+        let found = closed_form(&numbers(c, "W")?, width);
+        let vectors = tensor(c, &found.vectors, &[width, width]);
+        let singular = tensor(c, &found.singular, &[found.singular.len()]);
+        Ok(Outputs::default().out("singular", singular).out("eigvec", vectors))
+    }),
+    row("fid", |c| {
+        let width = c.x("fake")?.size(1);
+        let fake = Gaussian::of(&numbers(c, "fake")?, width);
+        let real = Gaussian::of(&numbers(c, "real")?, width);
+        Ok(Outputs::default()
+            .out("mu_fake", tensor(c, &fake.mean, &[width]))
+            .out("cov_fake", tensor(c, &fake.covariance, &[width, width]))
+            .out("fid", tensor(c, &[frechet_distance(&fake, &real)], &[])))
+    }),
     row("noise_regularize", |c| Ok(Outputs::default().out("loss", noise_regularizer(&noises(c)?)))),
     row("noise_normalize", |c| {
         let named = |(k, noise): (usize, &Tensor)| {
@@ -39,6 +59,19 @@ pub(super) static ROWS: &[Row] = &[
     row("slerp", |c| Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
     row("lerp", |c| Outputs::y(lerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
 ];
+
+fn ada_tune(c: &Context) -> Result<Outputs> {
+    let (calls, batch) = (c.x("pred")?.size(0), c.x("pred")?.size(1));
+    let mut tuner = Tuner::new(c.f64("target")?, c.f64("length")?, c.size("update_every")?);
+    let (mut p, mut mean_sign) = (Vec::new(), Vec::new());
+    for scores in numbers(c, "pred")?.chunks_exact(batch) {
+        tuner.tune(scores);
+        p.push(tuner.p);
+        mean_sign.push(tuner.mean_sign);
+    }
+    let (p, mean_sign) = (tensor(c, &p, &[calls]), tensor(c, &mean_sign, &[calls]));
+    Ok(Outputs::default().out("p", p).out("r_t", mean_sign))
+}
 
 fn noises(c: &Context) -> Result<Vec<Tensor>> {
     let mut noises = Vec::new();

@@ -12,7 +12,7 @@ use semgan::verify::{self, Case, Failure};
 use crate::common::gpu;
 use crate::runs::poke;
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -100,21 +100,24 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
 
 /// Operations that no golden case can judge.
 const EXEMPT: [(&str, &str); 2] = [
-    ("random/philox.rs", "draws have no input; tests/it/random.rs judges them"),
-    ("reshape.rs", "shares its input's buffer, so nothing is dispatched; its row judges the shape"),
+    ("random/philox.rs", "draws have no input; tests/it/random.rs and properties.rs judge them"),
+    ("reshape.rs", "shares its input's buffer, so nothing is dispatched; properties.rs judges it"),
 ];
 
 /// Paths below `src/ops` of the files that implement an operation.
-fn implementations(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
+pub(crate) fn implementations() -> BTreeSet<String> {
+    let folder = root().join("src/ops");
+    let (mut found, mut pending) = (BTreeSet::new(), vec![folder.clone()]);
+    while let Some(path) = pending.pop() {
         if path.is_dir() {
-            implementations(&path, found);
+            let entries = fs::read_dir(&path).expect("a folder");
+            pending.extend(entries.map(|entry| entry.expect("an entry").path()));
         } else if fs::read_to_string(&path).expect("UTF-8").contains("\nimpl Op for ") {
-            let name = path.strip_prefix(root().join("src/ops")).expect("below it");
+            let name = path.strip_prefix(&folder).expect("below it");
             found.insert(name.to_str().expect("UTF-8").replace('\\', "/"));
         }
     }
+    found
 }
 
 #[test]
@@ -132,10 +135,12 @@ fn every_operation_is_reached_by_a_golden_case() {
         assert!(reached.contains(op), "no golden case runs {op}; those that do: {reached:?}");
     }
 
-    let mut present = BTreeSet::new();
-    implementations(&root().join("src/ops"), &mut present);
     let listed = OPERATIONS.iter().map(|o| o.0).chain(EXEMPT.iter().map(|e| e.0));
-    assert_eq!(present, listed.map(str::to_owned).collect(), "operations and the two lists");
+    assert_eq!(
+        implementations(),
+        listed.map(str::to_owned).collect(),
+        "operations and the two lists"
+    );
 }
 
 /// A copy of a case in a folder of its system's name.

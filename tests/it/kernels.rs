@@ -2,7 +2,6 @@
 
 use semgan::Tensor;
 use semgan::autograd::grad;
-use semgan::ops::movement::SliceRange;
 use semgan::ops::pointwise::{Expr, pointwise};
 
 use crate::common::{assert_close, assert_same, gpu, tensor, values};
@@ -193,58 +192,6 @@ fn a_grid_beyond_65535_workgroups_covers_every_element() {
     let moved = x.pad(&[(1, 0)]).to_vec().expect("read");
     assert!(moved[0] == 0.0 && moved[1..].iter().all(|v| *v == 1.5));
     assert_close("sum", &x.sum_all().to_vec().expect("read"), &[1.5 * n as f64], 0.0, 2e-7);
-}
-
-#[test]
-fn movement_agrees_with_the_twin() {
-    type Case = (&'static str, &'static [usize], fn(&Tensor) -> Tensor);
-    let cases: [Case; 14] = [
-        ("transpose", &[257, 3], |x| x.permute(&[1, 0])),
-        ("permute 3", &[5, 7, 11], |x| x.permute(&[2, 0, 1])),
-        ("permute 6", &[2, 3, 1, 4, 5, 2], |x| x.permute(&[5, 3, 1, 0, 4, 2])),
-        ("narrow", &[4, 9, 13], |x| x.narrow(1, 2, 5)),
-        ("narrow first", &[9, 4, 13], |x| x.narrow(0, 2, 5)),
-        ("pad", &[2, 3, 5, 7], |x| x.pad(&[(0, 0), (1, 2), (3, 0), (0, 4)])),
-        ("pad first", &[3, 5], |x| x.pad(&[(2, 1), (0, 0)])),
-        ("crop", &[2, 3, 8, 9], |x| x.pad(&[(0, 0), (0, 0), (-2, 1), (3, -4)])),
-        ("flip", &[3, 5, 7], |x| x.flip(&[0, 2])),
-        ("expand", &[3, 1, 5, 1], |x| x.expand([2, 3, 4, 5, 6])),
-        ("expand scalar", &[], |x| x.expand([257])),
-        ("repeat", &[2, 3, 5], |x| x.repeat(&[2, 3, 2])),
-        ("roll", &[4, 7], |x| x.roll(3, 1).roll(-1, 0)),
-        ("steps", &[9, 10], |x| {
-            x.slice(&[
-                SliceRange { start: 8, end: -1, step: -3 },
-                SliceRange { start: 1, end: 10, step: 2 },
-            ])
-        }),
-    ];
-    let Some(gpu) = gpu() else { return };
-    for (name, shape, f) in cases {
-        assert_same(name, &gpu, (0.0, 0.0), |device| f(&tensor(shape, 1, device)));
-        // The transposed movement, and the sums of repeated axes.
-        assert_same(&format!("{name}, gradient"), &gpu, (1e-6, 1e-6), |device| {
-            let x = tensor(shape, 1, device).tracked();
-            let y = f(&x);
-            let g = tensor(y.shape(), 2, device);
-            grad(&[&y], &[Some(&g)], &[&x], false)[0].clone().expect("depends on x")
-        });
-    }
-}
-
-#[test]
-fn concatenation_agrees_with_the_twin() {
-    let Some(gpu) = gpu() else { return };
-    for axis in 0..3 {
-        assert_same(&format!("axis {axis}"), &gpu, (0.0, 0.0), |device| {
-            let part = |size, seed| {
-                let mut shape = [3, 5, 7];
-                shape[axis] = size;
-                tensor(&shape, seed, device)
-            };
-            Tensor::cat(&[&part(1, 1), &part(257, 2), &part(2, 3)], axis as isize)
-        });
-    }
 }
 
 /// (shape, axes): short, long, contiguous, strided, split into parts, rank 0 to 6.

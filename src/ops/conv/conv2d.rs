@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, met};
+use super::{Conv2d, met, taps};
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
@@ -25,6 +25,19 @@ impl Tensor {
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
+    }
+
+    /// A product of matrices for each tap.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (x, w) = (&x[0], &x[1]);
+        let shape = self.shape(&[x.shape(), w.shape()]);
+        let of_tap = |[ky, kx]: [usize; 2]| {
+            let w = w.narrow(2, ky, 1).narrow(3, kx, 1);
+            let w = w.reshape([self.groups, shape[1] / self.groups, w.size(1)]);
+            w.matmul(&self.met_by([ky, kx], x, [shape[2], shape[3]]))
+        };
+        let sum = taps([w.size(2), w.size(3)]).map(of_tap).reduce(|a, b| a + b);
+        Some(sum.expect("a kernel has taps").reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

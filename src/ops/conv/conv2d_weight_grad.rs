@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::columns::Columns;
 use super::conv_transpose2d::ConvTranspose2d;
-use super::{Conv2d, inside, met};
+use super::{Conv2d, inside, met, taps};
 use crate::device::Launch;
 use crate::kernel;
 use crate::ops::reduce;
@@ -35,6 +35,20 @@ pub(super) struct Conv2dWeightGrad {
 impl Op for Conv2dWeightGrad {
     fn name(&self) -> &'static str {
         "conv2d_weight_grad"
+    }
+
+    /// For each tap a product of g and what the tap meets, summed over the samples.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (x, g) = (&x[0], &x[1]);
+        let (shape, groups) = (self.shape(&[x.shape(), g.shape()]), self.conv.groups);
+        let size = [g.size(2), g.size(3)];
+        let g = g.reshape([g.size(0), groups, g.size(1) / groups, size[0] * size[1]]);
+        let of_tap = |tap: [usize; 2]| {
+            let products = g.matmul_t(&self.conv.met_by(tap, x, size), false, true);
+            products.sum(&[0], false).reshape([shape[0] * shape[1], 1])
+        };
+        let columns: Vec<Tensor> = taps(self.kernel).map(of_tap).collect();
+        Some(Tensor::cat(&columns.iter().collect::<Vec<_>>(), 1).reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

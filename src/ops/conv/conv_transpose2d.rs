@@ -9,6 +9,7 @@ use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, inside};
 use crate::device::Launch;
 use crate::kernel;
+use crate::ops::movement::zero_inserted;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -48,6 +49,23 @@ pub(super) struct ConvTranspose2d {
 impl Op for ConvTranspose2d {
     fn name(&self) -> &'static str {
         "conv_transpose2d"
+    }
+
+    /// Zeros between the samples, then a convolution with the reversed kernel.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (x, w, conv) = (&x[0], &x[1], &self.conv);
+        let spread = zero_inserted(x, conv.stride);
+        let sides = |a: usize| {
+            let reach = (conv.dilation[a] * (w.size(2 + a as isize) - 1)) as isize;
+            let before = reach - conv.padding[a] as isize;
+            let whole = self.size[a] as isize + reach;
+            (before, whole - before - spread.size(2 + a as isize) as isize)
+        };
+        let [c, o, kh, kw] = [0, 1, 2, 3].map(|k| w.size(k));
+        let w = w.reshape([conv.groups, c / conv.groups, o, kh, kw]).transpose(1, 2);
+        let w = w.reshape([conv.groups * o, c / conv.groups, kh, kw]).flip(&[2, 3]);
+        let conv = Conv2d { stride: [1, 1], padding: [0, 0], ..*conv };
+        Some(spread.pad(&[(0, 0), (0, 0), sides(0), sides(1)]).conv2d(&w, &conv))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

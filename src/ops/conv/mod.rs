@@ -15,7 +15,8 @@ use std::ops::Range;
 use std::slice::Iter;
 
 use crate::device::Launch;
-use crate::tensor::Shape;
+use crate::ops::movement::SliceRange;
+use crate::tensor::{Shape, Tensor};
 
 /// How a convolution steps over its input; pairs are (vertical, horizontal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,16 @@ impl Conv2d {
         (k * self.dilation[axis]) as isize - self.padding[axis] as isize
     }
 
+    /// What a tap meets, for outputs of a height and width: `[N, groups, C / groups, outputs]`.
+    fn met_by(&self, tap: [usize; 2], x: &Tensor, size: [usize; 2]) -> Tensor {
+        let sides = self.padding.map(|n| (n as isize, n as isize));
+        let padded = x.pad(&[(0, 0), (0, 0), sides[0], sides[1]]);
+        let along =
+            |a: usize| SliceRange::strided(tap[a] * self.dilation[a], self.stride[a], size[a]);
+        let met = padded.slice(&[(0..x.size(0)).into(), (0..x.size(1)).into(), along(0), along(1)]);
+        met.reshape([x.size(0), self.groups, x.size(1) / self.groups, size[0] * size[1]])
+    }
+
     /// Checks what `input`, `weight` and `output`, seen as those of a `conv2d`, must have in common.
     #[track_caller]
     fn check(&self, name: &str, input: &Shape, weight: &Shape, output: &Shape) {
@@ -102,6 +113,11 @@ impl Conv2d {
         .into_iter()
         .fold(launch, |launch, (name, value)| launch.param(name, value))
     }
+}
+
+/// The taps of a kernel, row by row.
+fn taps([kh, kw]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    (0..kh).flat_map(move |ky| (0..kw).map(move |kx| [ky, kx]))
 }
 
 /// The `i < len` with `0 <= i * stride + offset < n`.

@@ -136,6 +136,15 @@ impl Op for Matmul {
         "matmul"
     }
 
+    /// All products, summed.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let [m, k, n] = self.sizes(x[0].shape(), x[1].shape());
+        let a = if self.ta { x[0].transpose(1, 2) } else { x[0].clone() };
+        let b = if self.tb { x[1].clone() } else { x[1].transpose(1, 2) };
+        let products = a.reshape([a.size(0), m, 1, k]) * b.reshape([b.size(0), 1, n, k]);
+        Some(products.sum(&[3], false))
+    }
+
     fn shape(&self, x: &[&Shape]) -> Shape {
         let (a, b) = (x[0], x[1]);
         let [m, k, n] = self.sizes(a, b);

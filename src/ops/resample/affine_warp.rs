@@ -10,6 +10,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::grid_sample::Beyond;
 use super::image_sizes;
 use crate::device::Launch;
 use crate::kernel;
@@ -90,6 +91,21 @@ struct AffineWarp {
 impl Op for AffineWarp {
     fn name(&self) -> &'static str {
         "affine_warp"
+    }
+
+    /// Sampling along the maps' grid.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        if self.transposed {
+            return None;
+        }
+        // Offsets from the centres in units of half an image.
+        let half = |[h, w]: [usize; 2]| [w as f64 / 2.0, h as f64 / 2.0, 1.0];
+        let (from, to) = (half(self.from), half(self.to));
+        let entry = |k: usize, v: &f64| v * to[k % 3] / from[k / 3 % 2];
+        let maps = self.maps.iter().flat_map(|map| map.forward.as_flattened());
+        let maps: Vec<f64> = maps.enumerate().map(|(k, v)| entry(k, v)).collect();
+        let maps = Tensor::from_f64(&maps, [self.maps.len(), 2, 3], x[0].device());
+        Some(x[0].grid_sample(&maps.affine_grid(self.to, false), Beyond::Zeros, false))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

@@ -106,8 +106,8 @@ impl Tensor {
             (false, _) => (2 * i + 1) as f64 / size as f64 - 1.0,
         };
         let point = |at: usize| [coordinate(at % w, w), coordinate(at / w, h), 1.0];
-        let points: Vec<f32> = (0..h * w).flat_map(point).map(|v| v as f32).collect();
-        let points = Self::from_slice(&points, [h * w, 3], self.device());
+        let points: Vec<f64> = (0..h * w).flat_map(point).collect();
+        let points = Self::from_f64(&points, [h * w, 3], self.device());
         points.matmul_t(self, false, true).reshape([shape[0], h, w, 2])
     }
 }

@@ -4,9 +4,12 @@
 use std::ops::Range;
 
 use super::image_sizes;
+use super::pad::Pad;
 use super::pool::Pool2d;
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
+use crate::ops::movement::SliceRange;
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -56,6 +59,21 @@ struct MaxIndex {
 impl Op for MaxIndex {
     fn name(&self) -> &'static str {
         "max_index"
+    }
+
+    /// The first of the places that hold the window's maximum.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (h, w) = (x[0].size(2), x[0].size(3));
+        let places: Vec<f32> = (0..h * w).map(|k| k as f32).collect();
+        let places = Tensor::from_slice(&places, [1, 1, h, w], x[0].device());
+        let samples = self.samples(&x[0], f64::from(f32::MIN));
+        let max = samples.iter().cloned().reduce(|a, b| a.maximum(&b))?;
+        let of_max = samples.iter().zip(self.samples(&places, 0.0)).map(|(x, place)| {
+            let [x_k, max_k, place_k] = Expr::inputs();
+            let value = x_k.equal(max_k).select(place_k, (h * w) as f64);
+            pointwise(&[x, &max, &place], &value)
+        });
+        Some(of_max.reduce(|a, b| a.minimum(&b))?.as_index())
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
@@ -114,6 +132,22 @@ impl Op for MaxIndex {
     }
 }
 
+impl MaxIndex {
+    /// What all windows have at each place inside them; `outside` where that is padding.
+    fn samples(&self, x: &Tensor, outside: f64) -> Vec<Tensor> {
+        let Pool2d { kernel, stride, padding } = self.pool;
+        let [above, left] = padding.map(|n| n as isize);
+        let padded = x.pad2d([left, left, above, above], Pad::Constant(outside));
+        let along = |axis: usize, start: usize| {
+            let count = self.pool.windows(axis, x.shape()[2 + axis]);
+            SliceRange::strided(start, stride[axis], count)
+        };
+        let [n, c] = [0, 1].map(|k| SliceRange::from(0..x.size(k)));
+        let places = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx)));
+        places.map(|(ky, kx)| padded.slice(&[n, c, along(0, ky), along(1, kx)])).collect()
+    }
+}
+
 /// y[plane, window] = x[plane, index[plane, window]].
 struct Pick {
     pool: Pool2d,
@@ -123,6 +157,14 @@ struct Pick {
 impl Op for Pick {
     fn name(&self) -> &'static str {
         "max_pool2d"
+    }
+
+    /// Each window's sample, gathered from its plane.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (shape, [h, w]) = (x[1].shape(), self.size);
+        let flat = |x: &Tensor, len: usize| x.reshape([shape[0], shape[1], len]);
+        let picked = flat(&x[0], h * w).gather(2, &flat(&x[1], shape[2] * shape[3]));
+        Some(picked.reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
@@ -179,6 +221,14 @@ struct Unpick {
 impl Op for Unpick {
     fn name(&self) -> &'static str {
         "max_unpool2d"
+    }
+
+    /// Each window's number, scattered to its plane.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (shape, [h, w]) = (x[0].shape(), self.size);
+        let flat = |x: &Tensor| x.reshape([shape[0], shape[1], shape[2] * shape[3]]);
+        let planes = flat(&x[0]).scatter_add(2, &flat(&x[1]), h * w);
+        Some(planes.reshape([shape[0], shape[1], h, w]))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {

@@ -91,6 +91,19 @@ impl Op for Along {
         self.name
     }
 
+    /// The product with the dense matrix.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let (size_in, size_out) = (self.taps.size_in, self.taps.size_out());
+        let mut dense = vec![0.0; size_out * size_in];
+        for o in 0..size_out {
+            self.taps.row(o).for_each(|(i, weight)| dense[o * size_in + i] += weight);
+        }
+        let dense = Tensor::from_f64(&dense, [size_out, size_in], x[0].device());
+        let (outer, _, inner) = x[0].shape().around(self.axis);
+        let y = dense.matmul(&x[0].reshape([outer, size_in, inner]));
+        Some(y.reshape(x[0].shape().with(self.axis, size_out)))
+    }
+
     fn shape(&self, x: &[&Shape]) -> Shape {
         x[0].with(self.axis, self.taps.size_out())
     }

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use crate::device::Launch;
 use crate::kernel;
+use crate::ops::conv::Conv2d;
 use crate::ops::linear::gemm::{Shared, for_each_task, with_scratch};
+use crate::ops::movement::zero_inserted;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -162,6 +164,20 @@ impl Resample {
 impl Op for Resample {
     fn name(&self) -> &'static str {
         "upfirdn2d"
+    }
+
+    /// Zeros between the samples and around them, then a convolution with one channel.
+    fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
+        let shape = self.shape(&[x[0].shape(), x[1].shape()]);
+        let Upfirdn2d { up, down, pad: [left, right, above, below] } = self.attributes;
+        let planes = x[0].reshape([shape[0] * shape[1], 1, x[0].size(2), x[0].size(3)]);
+        let spread = zero_inserted(&planes, [up[1], up[0]]);
+        let padded = spread.pad(&[(0, 0), (0, 0), (above, below), (left, right)]);
+        let kernel = x[1].detach();
+        let kernel = if self.reversed { kernel } else { kernel.flip(&[0, 1]) };
+        let w = kernel.reshape([1, 1, kernel.size(0), kernel.size(1)]);
+        let conv = Conv2d { stride: [down[1], down[0]], ..Conv2d::default() };
+        Some(padded.conv2d(&w, &conv).reshape(shape))
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
