@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ops::Op;
-use crate::tensor::Tensor;
+use crate::ops::pointwise::sum_of;
+use crate::tensor::{Shape, Tensor};
 
 /// A tensor's place on the tape.
 pub(crate) struct Node {
@@ -96,14 +97,15 @@ pub fn grad(
         Some((y.node()?.id, g.map_or_else(ones, Tensor::clone)))
     });
     with_recording(create_graph, || {
-        let mut grads = HashMap::new();
+        let mut grads = Sums::default();
         for (id, g) in seeds {
-            accumulate(&mut grads, id, g);
+            grads.add(id, g);
         }
         let visited = collect(outputs);
         let on_path = on_path(&visited, &wanted);
         walk(&visited, &on_path, &mut grads);
-        wanted.iter().map(|id| grads.get(id).cloned()).collect()
+        let whole = |(id, x): (&u64, &&Tensor)| Some(grads.get(*id)?.expand(x.shape()));
+        wanted.iter().zip(inputs).map(whole).collect()
     })
 }
 
@@ -132,32 +134,62 @@ fn on_path(visited: &BTreeMap<u64, Tensor>, wanted: &[u64]) -> HashSet<u64> {
     on_path
 }
 
-fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut HashMap<u64, Tensor>) {
+fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sums) {
     for (id, y) in visited.iter().rev() {
         let node = y.node().expect("visited");
-        let (Some(op), Some(g)) = (&node.op, grads.get(id)) else { continue };
+        let Some(op) = &node.op else { continue };
+        let Some(g) = grads.get(*id) else { continue };
         let needs: Vec<bool> = (node.inputs.iter())
             .map(|x| x.node().is_some_and(|n| on_path.contains(&n.id)))
             .collect();
         if !needs.contains(&true) {
             continue;
         }
-        let found = op.vjp(&node.inputs, y, g, &needs);
+        let g = if op.takes_broadcast() { g } else { g.expand(y.shape()) };
+        let found = op.vjp(&node.inputs, y, &g, &needs);
         assert_eq!(found.len(), needs.len(), "{}: vjp needs one entry per input", op.name());
         for ((x, g), needed) in node.inputs.iter().zip(found).zip(needs) {
             if let (Some(g), true) = (g, needed) {
-                accumulate(grads, x.node().expect("needed").id, g.sum_to(x.shape()));
+                grads.add(x.node().expect("needed").id, summed(&g, x.shape()));
             }
         }
     }
 }
 
-fn accumulate(grads: &mut HashMap<u64, Tensor>, id: u64, g: Tensor) {
-    let sum = match grads.remove(&id) {
-        Some(earlier) => &earlier + &g,
-        None => g,
-    };
-    grads.insert(id, sum);
+/// The gradient of a tensor of that shape: summed over the axes that broadcasting spread. One that is
+/// the same all along an axis stays of size 1 there.
+fn summed(g: &Tensor, shape: &Shape) -> Tensor {
+    let missing = g.shape().len().saturating_sub(shape.len());
+    let own = |k: usize| g.shape()[k] == 1 || k >= missing && shape[k - missing] != 1;
+    let spread: Vec<usize> = (0..g.shape().len()).filter(|&k| !own(k)).collect();
+    let sum = if spread.is_empty() { g.clone() } else { g.sum(&spread, true) };
+    let kept = sum.shape()[missing..].to_vec();
+    sum.reshape(kept)
+}
+
+/// Gradients that wait to be added up in one pass. Each number of them is a kernel of its own.
+const MOST_PARTS: usize = 4;
+
+/// Gradients by node. What reaches a node from its users is added up in one pass where it can be.
+#[derive(Default)]
+struct Sums(HashMap<u64, Vec<Tensor>>);
+
+impl Sums {
+    fn add(&mut self, id: u64, g: Tensor) {
+        let parts = self.0.entry(id).or_default();
+        parts.push(g);
+        if parts.len() == MOST_PARTS {
+            *parts = vec![sum_of(parts)];
+        }
+    }
+
+    fn get(&mut self, id: u64) -> Option<Tensor> {
+        let parts = self.0.get_mut(&id)?;
+        if parts.len() > 1 {
+            *parts = vec![sum_of(parts)];
+        }
+        parts.first().cloned()
+    }
 }
 
 /// The rule of a fused operation from its definition in other operations: replays `definition` on

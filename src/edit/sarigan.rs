@@ -44,6 +44,7 @@ pub struct LayerGroups {
 
 impl LayerGroups {
     fn new(g: &Generator, k: usize, grouping: &Grouping, similarity: &Tensor) -> Result<Self> {
+        let target = g.convs[k].target(similarity);
         let members = grouping.members();
         let (groups, channels) = (members.size(0), members.size(1));
         let members = members.to_vec()?;
@@ -60,7 +61,7 @@ impl LayerGroups {
             assignment,
             similarity_inside,
             similarity_between,
-            target_share: f64::from(grouping.target.mean_all().item()?),
+            target_share: f64::from(target.mean_all().item()?),
             similarity,
         })
     }

@@ -55,13 +55,13 @@ pub fn modulated_conv2d(
 ) -> Modulated {
     let (n, inputs) = (style.size(0), style.size(1));
     let (outputs, k) = (weight.size(0), weight.size(2));
-    let style = style * (1.0 / ((inputs * k * k) as f64).sqrt());
+    let scale = 1.0 / ((inputs * k * k) as f64).sqrt();
     let demodulation = demodulate.map(|eps| {
         // [N, I] x [I, O]: the sums of w² over the taps depend on the weight alone.
         let power = style.square().linear(&weight.square().sum(&[2, 3], false), None);
-        power.map(|power| (power + eps).rsqrt()).reshape([n, outputs, 1, 1])
+        power.map(|p| (p * scale.powi(2) + eps).rsqrt()).reshape([n, outputs, 1, 1])
     });
-    let x = x * style.reshape([n, inputs, 1, 1]);
+    let x = x.zip(&style.reshape([n, inputs, 1, 1]), |x, style| x * style * scale);
     Modulated { y: resampled_conv2d(&x, weight, resample, kernel), demodulation }
 }
 

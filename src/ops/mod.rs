@@ -102,9 +102,16 @@ pub trait Op: Send + Sync + 'static {
         false
     }
 
+    /// Whether the rule takes a g that is broadcast: of size 1 along axes where it is the same all
+    /// along.
+    fn takes_broadcast(&self) -> bool {
+        false
+    }
+
     /// For each input the gradient of `<g, y>`, where `needs` asks for it and there is one. Written
     /// with operations only, so that it can be differentiated again. A gradient may have the
-    /// output's broadcast shape; it is summed to the input's.
+    /// output's broadcast shape, over which it is summed to the input's; and it may have size 1
+    /// along axes of the input where it is the same all along.
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>>;
 }
 

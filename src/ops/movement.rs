@@ -198,6 +198,10 @@ pub(super) fn expand(x: &Tensor, shape: Shape) -> Tensor {
     if *x.shape() == shape {
         return x.clone();
     }
+    if x.numel() == 1 && shape.len() > 1 {
+        // One long axis, which falls into parts of any length.
+        return expand(&x.reshape([1]), [shape.numel()].into()).reshape(shape);
+    }
     let missing = shape.len() - x.shape().len();
     let axis = |(k, &size): (usize, &usize)| match k.checked_sub(missing) {
         Some(j) if x.shape()[j] == size => Axis::whole(size, j),

@@ -215,9 +215,14 @@ impl Op for Reduce {
         is_possible.then(|| Cut { inputs: vec![Some(axis)], output })
     }
 
+    fn takes_broadcast(&self) -> bool {
+        true
+    }
+
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
         match self.kind {
-            Kind::Sum => vec![Some(g.expand(x[0].shape()))],
+            // The same all along the axes that were summed over.
+            Kind::Sum => vec![Some(g.clone())],
             Kind::Max => {
                 let hit = x[0].detach().zip(&y.detach(), |x, y| x.equal(y));
                 let share = &hit / hit.sum(&self.axes, true);

@@ -50,7 +50,16 @@ impl Op for Reshape {
         unreachable!("a view is never computed");
     }
 
-    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
-        vec![Some(g.reshape(x[0].shape()))]
+    fn takes_broadcast(&self) -> bool {
+        true
+    }
+
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
+        let shape = x[0].shape();
+        // One number for all stays one; what differs along some axes is written out.
+        vec![Some(match g.numel() {
+            1 => g.reshape(vec![1; shape.len()]),
+            _ => g.expand(y.shape()).reshape(shape),
+        })]
     }
 }

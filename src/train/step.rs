@@ -8,6 +8,7 @@ use crate::autograd::grad;
 use crate::models::sarigan::{Discriminator, Generator, Grouping, Rule};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::ops::norm::stddev_group;
+use crate::ops::pointwise::sum_of;
 use crate::tensor::Tensor;
 
 /// The published code divides its summed grouping losses by this at every size.
@@ -184,17 +185,21 @@ fn path_gradient(
 /// where there is only one.
 pub fn styles(g: &Generator, draws: &Draws) -> (Vec<Tensor>, Option<Tensor>) {
     let n = g.config().n_latents();
-    let (_, w) = g.mapping.forward(&draws.z);
+    let both = |z: &Tensor| g.mapping.forward(&Tensor::cat(&[&draws.z, z], 0)).1.chunk(0);
     match &draws.mix {
-        None => (vec![w.clone(); n], Some(w)),
+        None => {
+            let (_, w) = g.mapping.forward(&draws.z);
+            (vec![w.clone(); n], Some(w))
+        }
         Some(Mix::Swap(z)) => {
-            let ([inter, _], [_, intra]) = (w.chunk(1), g.mapping.forward(z).1.chunk(1));
+            let [first, second] = both(z);
+            let ([inter, _], [_, intra]) = (first.chunk(1), second.chunk(1));
             let w = Tensor::cat(&[&inter, &intra], 1);
             (vec![w.clone(); n], Some(w))
         }
         Some(Mix::Crossover(z, inject)) => {
-            let (_, second) = g.mapping.forward(z);
-            let of = |k: usize| if k < *inject { w.clone() } else { second.clone() };
+            let [first, second] = both(z);
+            let of = |k: usize| if k < *inject { first.clone() } else { second.clone() };
             ((0..n).map(of).collect(), None)
         }
     }
@@ -225,7 +230,7 @@ pub fn d_main(
     stats: &mut Stats,
 ) -> Tensor {
     let fake = fakes(g, draws);
-    let (on_fake, on_real) = (d.forward(&fake.image.detach()), d.forward(real));
+    let [on_fake, on_real] = d.forward_both(&fake.image.detach(), real);
     let logistic = loss::d_logistic(&on_real.pred, &on_fake.pred);
     let info = info_loss(&on_fake.info, fake.info.as_ref());
     stats.extend([
@@ -259,7 +264,7 @@ pub fn g_main(
     let info = info_loss(&judged.info, fake.info.as_ref());
     stats.extend([("g", adversarial.detach()), ("g_info", info.detach())]);
     let mut total = adversarial + info * info_weight;
-    let (loss1, loss2) = grouping_losses(&fake.groups);
+    let (loss1, loss2) = grouping_losses(&fake.groups, &g.targets());
     for (name, loss, weight) in [("g1", loss1, loss1_weight), ("g2", loss2, loss2_weight)] {
         let weighted = loss * weight;
         stats.push((name, weighted.detach()));
@@ -296,9 +301,10 @@ fn info_loss(estimate: &Tensor, target: Option<&Tensor>) -> Tensor {
 }
 
 /// Both grouping losses summed over the layers; the paper has no second one.
-pub fn grouping_losses(groups: &[Grouping]) -> (Tensor, Tensor) {
-    let total = |loss: fn(&Grouping) -> Tensor| {
-        groups.iter().map(loss).reduce(|a, b| a + b).expect("a grouped layer")
+pub fn grouping_losses(groups: &[Grouping], targets: &[Tensor]) -> (Tensor, Tensor) {
+    let total = |loss: fn(&Grouping, &Tensor) -> Tensor| {
+        let losses = groups.iter().zip(targets).map(|(group, target)| loss(group, target));
+        sum_of(&losses.collect::<Vec<_>>())
     };
     match groups[0].rule {
         Rule::Official => (

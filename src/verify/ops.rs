@@ -3,7 +3,9 @@
 use super::Row;
 use super::case::{Context, Outputs};
 use crate::Result;
-use crate::models::sarigan::{Grouping, Normalization, PlaneMoments, Rule, membership, similarity};
+use crate::models::sarigan::{
+    Grouping, Normalization, PlaneMoments, Rule, membership, similarity, target,
+};
 use crate::nn::conv::bias_act;
 use crate::nn::{Adam, Moments, Resample, blur_kernel, ema_update, modulated_conv2d};
 use crate::ops::conv::Conv2d;
@@ -101,9 +103,9 @@ pub(super) static ROWS: &[Row] = &[
         let (w, logits) = (c.x("w")?, c.x("logits")?.transpose(0, 1));
         let co = similarity(&w.reshape([&[1], w.shape().as_ref()].concat()));
         let r = Tensor::full(c.f64("r")? as f32, [1], &c.device);
-        let grouping = Grouping::new(Rule::Paper, &logits, &r, &c.x("t")?.log(), &co);
-        let out = Outputs::default().out("loss", grouping.loss1());
-        Ok(out.out("target", grouping.target))
+        let grouping = Grouping::new(Rule::Paper, &logits, &c.x("t")?.log());
+        let target = target(Rule::Paper, &r, &co);
+        Ok(Outputs::default().out("loss", grouping.loss1(&target)).out("target", target))
     }),
     row("grouping_loss_code", grouping_loss_code),
     row("group_style_code", group_style_code),
@@ -241,9 +243,8 @@ fn group_norms(c: &Context, inside: bool, among: bool) -> Result<Outputs> {
 /// Equations 5 and 6, with the weights of each sample written out.
 fn fused_group_weight(c: &Context) -> Result<Outputs> {
     let (z, weight) = (c.x("z")?, c.x("weight")?);
-    let unused = Tensor::scalar(0.0, &c.device);
-    let assigned = membership(&c.x("logits")?.transpose(0, 1));
-    let grouping = Grouping { probs: unused.clone(), target: unused, assigned, rule: Rule::Paper };
+    let logits = c.x("logits")?.transpose(0, 1);
+    let grouping = Grouping::new(Rule::Paper, &logits, &Tensor::scalar(0.0, &c.device));
     let f = grouping.style(&z, &c.x("h")?, 1e-12);
     let scaled = weight * f.reshape([z.size(0), 1, z.size(1), 1, 1]);
     let eps = c.f64("eps")?;
@@ -255,26 +256,21 @@ fn grouping_loss_code(c: &Context) -> Result<Outputs> {
     let co = c.x("co")?;
     let channels = co.size(-1);
     let co = co.reshape([channels, channels]);
-    let grouping =
-        Grouping::new(Rule::Official, &c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co);
+    let grouping = Grouping::new(Rule::Official, &c.x("cluster")?, &c.x("tmpr")?);
+    let target = target(Rule::Official, &c.x("gate")?, &co);
     Ok(Outputs::default()
-        .out("loss1", grouping.loss1())
-        .out("loss2", grouping.loss2())
-        .out("S", grouping.target.reshape([1, channels, channels]))
+        .out("loss1", grouping.loss1(&target))
+        .out("loss2", grouping.loss2(&target))
+        .out("S", target.reshape([1, channels, channels]))
         .out("probs", grouping.probs)
         .out("grouped", grouping.assigned))
 }
 
 fn group_style_code(c: &Context) -> Result<Outputs> {
-    let unused = Tensor::scalar(0.0, &c.device);
     let rule = Rule::Official;
     let grouped = match c.optional("grouped")? {
-        Some(assigned) => Grouping { probs: unused.clone(), target: unused, assigned, rule },
-        None => {
-            let co = c.x("co")?;
-            let co = co.reshape([co.size(-1), co.size(-1)]);
-            Grouping::new(rule, &c.x("cluster")?, &c.x("gate")?, &c.x("tmpr")?, &co)
-        }
+        Some(assigned) => Grouping { probs: assigned.clone(), assigned, rule },
+        None => Grouping::new(rule, &c.x("cluster")?, &c.x("tmpr")?),
     };
     let f = grouped.style(&c.x("intra")?, &c.x("inter")?, c.f64("eps")?);
     Ok(Outputs::default().out("f", f).out("grouped", grouped.assigned))

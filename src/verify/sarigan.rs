@@ -70,7 +70,7 @@ pub(super) static ROWS: &[Row] = &[
         let weights = [c.f64("loss1_weight")?, c.f64("loss2_weight")?, c.f64("info_weight")?];
         let mut stats = Vec::new();
         let total = g_main(&g, &d, &draws(c, "", None)?, weights, &mut stats);
-        let (loss1, loss2) = grouping_losses(&g.groupings());
+        let (loss1, loss2) = grouping_losses(&g.groupings(), &g.targets());
         Ok(named(stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
     }),
     row("loss_path", |c| {
@@ -151,13 +151,14 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
     let built = built(c, "", |b, config| GroupStyledConv::new(b, number, config, &c.device))?;
     let layer = built.model;
     let co = c.x("co")?;
-    let grouping = layer.grouping(&co.reshape([co.size(1), co.size(2)]));
+    let target = layer.target(&co.reshape([co.size(1), co.size(2)]));
+    let grouping = layer.grouping();
     let y = layer.forward(&c.x("x")?, &layer.codes(&c.x("style")?), &c.x("noise")?, &grouping);
     Ok(Outputs::default()
         .out("y", y)
         .out("co", batched(&layer.similarity()))
-        .out("loss1", grouping.loss1())
-        .out("loss2", grouping.loss2()))
+        .out("loss1", grouping.loss1(&target))
+        .out("loss2", grouping.loss2(&target)))
 }
 
 fn generator(c: &Context) -> Result<Outputs> {
@@ -199,7 +200,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
         out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
     });
-    let (loss1, loss2) = grouping_losses(&groups);
+    let (loss1, loss2) = grouping_losses(&groups, &g.targets());
     let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
     Ok(match info {

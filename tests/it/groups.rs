@@ -181,8 +181,7 @@ fn a_map_is_the_mean_of_its_channels() {
     let assigned = [1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
     for (rule, add) in [(Rule::Paper, 0.0), (Rule::Official, 1e-6)] {
         let assigned = Tensor::from_slice(&assigned.map(|a| a + add), [3, 4], &device);
-        let unused = Tensor::scalar(0.0, &device);
-        let grouping = Grouping { probs: unused.clone(), target: unused, assigned, rule };
+        let grouping = Grouping { probs: assigned.clone(), assigned, rule };
         let maps = activation_maps(&x, &grouping.members());
         assert_eq!(maps.shape()[..], [3, 1, 2]);
         assert_eq!(maps.to_vec().expect("read"), [-1.0, 3.0, 0.0, 0.0, 5.0, 10.0]);

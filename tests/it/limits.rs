@@ -111,9 +111,9 @@ fn what_does_not_fall_into_parts_panics_with_the_sizes() {
 }
 
 #[test]
-#[should_panic(expected = "expand: [65536, 32768] has 2147483648 elements")]
-fn too_many_elements_for_a_kernel_panic_with_the_shape() {
-    let Some(gpu) = own_gpu() else { panic!("expand: [65536, 32768] has 2147483648 elements") };
+#[should_panic(expected = "expand: [2147483648] has 2147483648 elements")]
+fn too_many_elements_for_a_kernel_panic_with_their_number() {
+    let Some(gpu) = own_gpu() else { panic!("expand: [2147483648] has 2147483648 elements") };
     let _ = Tensor::full(1.0, [1 << 16, 1 << 15], &gpu);
 }
 

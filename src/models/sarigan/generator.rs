@@ -1,6 +1,8 @@
 //! Latent to picture: StyleGAN2's skip generator with grouped layers.
 
-use super::{Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, threshold};
+use super::{
+    Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, target, threshold,
+};
 use crate::device::Device;
 use crate::nn::{
     Builder, EqualLinear, Init, Modulated, Param, Resample, blur_kernel, modulated_conv2d,
@@ -173,10 +175,14 @@ impl GroupStyledConv {
         Self { conv, cluster, gate, tmpr, bases, rule, form }
     }
 
-    /// The groups of the input channels, from the similarity of the kernels that make them.
-    pub fn grouping(&self, co: &Tensor) -> Grouping {
-        let (cluster, gate, tmpr) = (self.cluster.get(), self.gate.get(), self.tmpr.get());
-        Grouping::new(self.rule, &cluster, &gate, &tmpr, co)
+    /// The groups of the input channels.
+    pub fn grouping(&self) -> Grouping {
+        Grouping::new(self.rule, &self.cluster.get(), &self.tmpr.get())
+    }
+
+    /// Which input channels belong together, from the similarity of the kernels that make them.
+    pub fn target(&self, co: &Tensor) -> Tensor {
+        target(self.rule, &self.gate.get(), co)
     }
 
     /// Moves the paper's threshold to the quantile of the similarities as they are now.
@@ -393,7 +399,12 @@ impl Generator {
 
     /// The groups of every layer of `convs`; they depend on the weights alone.
     pub fn groupings(&self) -> Vec<Grouping> {
-        self.each_similarity().map(|(layer, co)| layer.grouping(&co)).collect()
+        self.convs.iter().map(GroupStyledConv::grouping).collect()
+    }
+
+    /// Which channels belong together in every layer of `convs`; they depend on the weights alone.
+    pub fn targets(&self) -> Vec<Tensor> {
+        self.each_similarity().map(|(layer, co)| layer.target(&co)).collect()
     }
 
     /// Similarity `[I, I]` of the channels that each layer of `convs` groups.

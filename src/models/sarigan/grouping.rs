@@ -24,6 +24,14 @@ pub fn threshold(co: &Tensor, groups: usize) -> Tensor {
     r
 }
 
+/// softmax of 500 p over the groups, rounded, plus 1e-6. Two equal groups give a half, which rounds
+/// to 0: that channel belongs to no group. What is added makes an empty group's codes reach every
+/// channel.
+fn sharpened(probs: &Tensor) -> Tensor {
+    let powers = probs.zip(&probs.max(&[0], true), |p, most| (500.0 * (p - most)).exp());
+    powers.zip(&powers.sum(&[0], true), |power, sum| (power / sum).round() + 1e-6)
+}
+
 /// 1 in the group of each channel's largest logit, else 0, `[g, C]` as `cluster`; no gradient.
 pub fn membership(cluster: &Tensor) -> Tensor {
     let groups = cluster.size(0);
@@ -46,13 +54,25 @@ pub fn activation_maps(x: &Tensor, members: &Tensor) -> Tensor {
     (sums / size).reshape([members.size(0), height, width])
 }
 
+/// Which pairs of channels belong together `[C, C]`, from the similarity `co [C, C]` of the kernels
+/// that make them and the threshold `gate [1]`: the published code has a soft step of slope 50 at
+/// sigmoid(gate), the paper a step at r = gate. No gradient into the similarity.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn target(rule: Rule, gate: &Tensor, co: &Tensor) -> Tensor {
+    match rule {
+        Rule::Official => co.zip(gate, |co, gate| (50.0 * (co - gate.sigmoid())).sigmoid()),
+        Rule::Paper => co.zip(&gate.detach(), |co, r| co.greater(r)),
+    }
+}
+
 /// How the channels of one layer fall into groups.
 #[derive(Clone, Debug)]
 pub struct Grouping {
     /// Soft membership `[g, C]`: softmax over the groups.
     pub probs: Tensor,
-    /// Which pairs of channels belong together `[C, C]`; no gradient into the similarity.
-    pub target: Tensor,
     /// Hard membership `[g, C]`; no gradient.
     pub assigned: Tensor,
     /// Whose definition it is.
@@ -60,43 +80,31 @@ pub struct Grouping {
 }
 
 impl Grouping {
-    /// From the group logits `cluster [g, C]`, the learned temperature `tmpr [1]`, the threshold
-    /// `gate [1]`, and the similarity `co [C, C]` of the kernels that made the channels.
+    /// From the group logits `cluster [g, C]` and the learned temperature `tmpr [1]`, which stands
+    /// for 1 / (5 sigmoid(tmpr)) in the published code and for exp(tmpr), which cannot cross zero,
+    /// in the paper.
     ///
     /// # Panics
     /// When the shapes do not fit.
     #[track_caller]
-    pub fn new(rule: Rule, cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
-        match rule {
-            Rule::Official => Self::official(cluster, gate, tmpr, co),
-            Rule::Paper => Self::paper(cluster, gate, tmpr, co),
-        }
-    }
-
-    /// Temperature 1 / (5 sigmoid(tmpr)), and a soft step of slope 50 at sigmoid(gate).
-    fn official(cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
-        let logits = cluster.zip(tmpr, |cluster, tmpr| 5.0 * tmpr.sigmoid() * cluster);
+    pub fn new(rule: Rule, cluster: &Tensor, tmpr: &Tensor) -> Self {
+        let logits = cluster.zip(tmpr, |cluster, tmpr| match rule {
+            Rule::Official => 5.0 * tmpr.sigmoid() * cluster,
+            Rule::Paper => cluster * (-tmpr).exp(),
+        });
         let probs = logits.softmax(0);
-        let target = co.zip(gate, |co, gate| (50.0 * (co - gate.sigmoid())).sigmoid());
-        // Two equal groups give a half, which rounds to 0: that channel belongs to no group. What
-        // is added makes an empty group's codes reach every channel.
-        let sharp = (probs.detach() * 500.0).softmax(0);
-        let assigned = sharp.map(|p| p.round() + 1e-6);
-        Self { probs, target, assigned, rule: Rule::Official }
-    }
-
-    /// Temperature exp(tmpr), which cannot cross zero, and a step at r = gate.
-    fn paper(cluster: &Tensor, gate: &Tensor, tmpr: &Tensor, co: &Tensor) -> Self {
-        let probs = cluster.zip(tmpr, |cluster, tmpr| cluster * (-tmpr).exp()).softmax(0);
-        let target = co.zip(&gate.detach(), |co, r| co.greater(r));
-        Self { probs, target, assigned: membership(cluster), rule: Rule::Paper }
+        let assigned = match rule {
+            Rule::Official => sharpened(&probs.detach()),
+            Rule::Paper => membership(cluster),
+        };
+        Self { probs, assigned, rule }
     }
 
     /// Equation 2: squared distance of the pairwise membership from the target, its sum in the
     /// published code, its mean in the paper.
-    pub fn loss1(&self) -> Tensor {
+    pub fn loss1(&self, target: &Tensor) -> Tensor {
         let together = self.probs.matmul_t(&self.probs, true, false);
-        let distance = together.zip(&self.target.detach(), |p, s| (p - s).square());
+        let distance = together.zip(&target.detach(), |p, s| (p - s).square());
         match self.rule {
             Rule::Official => distance.sum_all(),
             Rule::Paper => distance.mean_all(),
@@ -104,10 +112,10 @@ impl Grouping {
     }
 
     /// Pulls the published code's threshold to where each channel has C/g similar ones.
-    pub fn loss2(&self) -> Tensor {
+    pub fn loss2(&self, target: &Tensor) -> Tensor {
         let (groups, channels) = (self.probs.size(0), self.probs.size(1));
         let wanted = (channels * channels) as f64 / groups as f64;
-        self.target.sum_all().map(|sum| (wanted - sum).square())
+        target.sum_all().map(|sum| (wanted - sum).square())
     }
 
     /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes

@@ -25,5 +25,5 @@ pub use discriminator::{Discriminator, Judgement};
 pub use generator::{
     Codes, Generator, GroupStyledConv, InitStyledConv, LayerCodes, Mapping, ToRgb,
 };
-pub use grouping::{Grouping, activation_maps, membership, similarity, threshold};
+pub use grouping::{Grouping, activation_maps, membership, similarity, target, threshold};
 pub use normalization::{Normalization, PlaneMoments};

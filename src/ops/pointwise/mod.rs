@@ -51,6 +51,17 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
     apply(Pointwise { program: Program::new(&expr), expr }, &x)
 }
 
+/// The sum of tensors of one shape, from the first to the last, in as few passes as their number
+/// allows.
+///
+/// # Panics
+/// When there is none, or the shapes do not broadcast.
+#[track_caller]
+pub fn sum_of(x: &[Tensor]) -> Tensor {
+    let sum = (0..x.len()).map(Expr::input).reduce(|a, b| a + b).expect("something to add");
+    pointwise(&x.iter().collect::<Vec<_>>(), &sum)
+}
+
 /// An expression of too many inputs: its parts that read the most, each an operation of its own,
 /// then the rest over their results.
 #[track_caller]
@@ -84,6 +95,14 @@ pub fn kernels(expr: &Expr) -> [Kernel; 2] {
     let inputs = program.inputs().last().map_or(0, |k| k + 1);
     [codegen::Form::Flat, codegen::Form::Strided]
         .map(|form| codegen::kernel(&program, inputs, form))
+}
+
+/// Number of elements of y that share one of the shapes' broadcast and one element of x.
+fn spread(x: &Shape, shapes: &[&Shape], y: &Shape) -> usize {
+    let product = broadcast(shapes);
+    let from_back = |s: &Shape, k: usize| (k + s.len()).checked_sub(y.len()).map_or(1, |j| s[j]);
+    let is_shared = |&k: &usize| from_back(x, k) == 1 && from_back(&product, k) == 1;
+    (0..y.len()).filter(is_shared).map(|k| y[k]).product()
 }
 
 struct Pointwise {
@@ -132,12 +151,22 @@ impl Op for Pointwise {
         Some(Cut { inputs: x.iter().map(axis).collect(), output: Some(output) })
     }
 
-    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+    fn takes_broadcast(&self) -> bool {
+        true
+    }
+
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
         let mut inputs: Vec<&Tensor> = x.iter().collect();
         inputs.push(g);
         let of_input = |k: usize| {
-            let slope = self.expr.diff(k)?;
-            Some(pointwise(&inputs, &(slope * Expr::input(x.len()))))
+            let product = self.expr.diff(k)? * Expr::input(x.len());
+            let used: Vec<&Shape> =
+                Program::new(&product).inputs().iter().map(|&i| inputs[i].shape()).collect();
+            // Where neither slope nor g differs along an axis that spread the input, the sum over it
+            // is a multiple.
+            let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, y.shape()) };
+            let grad = pointwise(&inputs, &product);
+            Some(if times == 1 { grad } else { grad * times as f64 })
         };
         needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
     }
