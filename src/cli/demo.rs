@@ -187,7 +187,7 @@ fn show(args: &Args, trained: &Trained, dataset: &Dataset, device: &Device) -> R
 
 /// Pictures of the first seeds; noise would hide what few steps have learned.
 fn pictures(sampler: &Sampler<'_>) -> Result<Vec<Rgb>> {
-    (0..COMPARED as u64).map(|seed| sampler.picture(seed, PSI, Noise::None)).collect()
+    sampler.pictures(0..COMPARED as u64, PSI, Noise::None).collect()
 }
 
 /// Where the groups of a layer are active in the first pictures.

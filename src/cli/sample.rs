@@ -4,14 +4,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
 use super::{DeviceArgs, Truncation};
-use crate::Error;
-use crate::sample::{Noise, Sampler, grid, parse_grid, parse_seeds, save_png};
+use crate::sample::{Noise, Rgb, Sampler, grid, parse_grid, parse_seeds, save_png};
 use crate::train::{folder, snapshot};
+use crate::{Error, Result};
 
 /// Makes pictures from seeds: one PNG each, and a grid
 #[derive(clap::Args, Debug)]
@@ -89,18 +91,62 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sampler = Sampler::new(&network.model, &mean);
     let noise = args.noise_mode.noise();
     let (psi_text, source) = (psi.to_string(), file.path.display().to_string());
-    let mut pictures = Vec::new();
-    for &seed in &seeds {
-        let picture = sampler.picture(seed, psi, noise)?;
+    let save = |seed: u64, picture: &Rgb| {
         let number = seed.to_string();
         let text = [("seed", number.as_str()), ("psi", &psi_text), ("network", &source)];
-        save_png(dir.join(format!("seed{seed:04}.png")), &picture, &text)?;
-        if pictures.len() < columns * rows {
-            pictures.push(picture);
+        save_png(dir.join(format!("seed{seed:04}.png")), picture, &text)
+    };
+    let mut pictures = Vec::new();
+    in_background(save, |write| {
+        let made = sampler.pictures(seeds.iter().copied(), psi, noise);
+        for (&seed, picture) in seeds.iter().zip(made) {
+            let picture = picture?;
+            if pictures.len() < columns * rows {
+                pictures.push(picture.clone());
+            }
+            if !write(seed, picture) {
+                break;
+            }
         }
-    }
+        Ok(())
+    })?;
     let text = [("seeds", args.seeds.as_str()), ("psi", &psi_text), ("network", &source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
     say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Pictures that may wait to be written: more would only hold memory.
+const MAX_WAITING: usize = 32;
+
+/// Runs `make` while threads of its own `save` what it hands over, so that a device never waits for
+/// the disk. What `make` gets says whether saving still works.
+fn in_background(
+    save: impl Fn(u64, &Rgb) -> Result<()> + Sync,
+    make: impl FnOnce(&dyn Fn(u64, Rgb) -> bool) -> Result<()>,
+) -> Result<()> {
+    let (sender, receiver) = mpsc::sync_channel::<(u64, Rgb)>(MAX_WAITING);
+    let receiver = Mutex::new(Some(receiver));
+    let next = || {
+        let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        receiver.as_ref()?.recv().ok()
+    };
+    let saving = || {
+        while let Some((seed, picture)) = next() {
+            if let Err(error) = save(seed, &picture) {
+                // Nobody takes any more: the maker notices.
+                receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(saving)).collect();
+        let made = make(&|seed, picture| sender.send((seed, picture)).is_ok());
+        drop(sender);
+        let saved = threads.into_iter().map(|t| t.join().expect("saving does not panic"));
+        saved.collect::<Result<Vec<()>>>().and(made)
+    })
 }

@@ -1,11 +1,16 @@
 //! Pictures from seeds.
 
+use std::collections::VecDeque;
+
 use super::Rgb;
 use crate::Result;
 use crate::device::Device;
 use crate::models::sarigan::{Generator, Grouping, LayerCodes};
 use crate::ops::random::{Draw, Stream, normals};
-use crate::tensor::Tensor;
+use crate::tensor::{Pending, Tensor};
+
+/// Pictures that a device has been asked for at once.
+const AHEAD: usize = 4;
 
 /// Where the noise of a picture comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +84,39 @@ impl<'a> Sampler<'a> {
     /// # Errors
     /// What the device reports.
     pub fn picture(&self, seed: u64, psi: f64, noise: Noise) -> Result<Rgb> {
+        self.finish(self.start(seed, psi, noise))
+    }
+
+    /// The pictures of seeds, in their order. The device works ahead while earlier ones are used.
+    ///
+    /// # Errors
+    /// As [`Sampler::picture`], in place of a picture.
+    pub fn pictures(
+        &self,
+        seeds: impl IntoIterator<Item = u64>,
+        psi: f64,
+        noise: Noise,
+    ) -> impl Iterator<Item = Result<Rgb>> {
+        let mut seeds = seeds.into_iter();
+        let mut started = VecDeque::new();
+        std::iter::from_fn(move || {
+            while started.len() < AHEAD
+                && let Some(seed) = seeds.next()
+            {
+                started.push_back(self.start(seed, psi, noise));
+            }
+            started.pop_front().map(|picture| self.finish(picture))
+        })
+    }
+
+    fn start(&self, seed: u64, psi: f64, noise: Noise) -> Pending {
         let noise = self.noise(seed, noise);
-        let image = self.g.synthesis_with(&self.codes(seed, psi), &noise, &self.groups, |_, _| ());
+        let codes = self.codes(seed, psi);
+        self.g.synthesis_with(&codes, &noise, &self.groups, |_, _| ()).read_async()
+    }
+
+    fn finish(&self, picture: Pending) -> Result<Rgb> {
         let size = self.g.config().size;
-        Ok(Rgb::from_planes(&image.to_vec()?, size, size))
+        Ok(Rgb::from_planes(&picture.wait()?, size, size))
     }
 }

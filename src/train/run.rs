@@ -198,8 +198,8 @@ impl Run {
         let g = &self.state.g_ema.model;
         let unused = Tensor::scalar(0.0, self.state.device());
         let sampler = Sampler::new(g, &unused);
-        let picture = |seed| sampler.picture(seed, 1.0, Noise::Const);
-        let fakes: Vec<Rgb> = (0..(columns * rows) as u64).map(picture).collect::<Result<_>>()?;
+        let pictures = sampler.pictures(0..(columns * rows) as u64, 1.0, Noise::Const);
+        let fakes: Vec<Rgb> = pictures.collect::<Result<_>>()?;
         let kimg = format!("{:.3}", self.state.images as f64 / 1000.0);
         let text = [("kimg", kimg.as_str()), ("psi", "1")];
         save_png(path, &grid(&fakes, columns, rows), &text)
