@@ -23,6 +23,7 @@ fn every_command_has_help() {
         "bench",
         "verify",
         "bench step",
+        "bench sample",
         "data faces",
         "data grid",
     ] {

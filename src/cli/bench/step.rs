@@ -1,17 +1,13 @@
-//! `semgan bench`: how long a training step takes on a device.
-
-#![expect(clippy::disallowed_methods, reason = "this measures time")]
+//! `semgan bench step`: how long a training iteration takes.
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::builder::{RangedU64ValueParser, TypedValueParser};
-use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::DeviceArgs;
-use super::train::{FormName, RecipeName};
+use super::{Preset, at_least_one, print_profile};
+use crate::cli::DeviceArgs;
+use crate::cli::train::{FormName, RecipeName};
 use crate::device::{Counters, Device};
 use crate::models::sarigan::Config;
 use crate::ops::random::{Draw, Stream};
@@ -20,21 +16,9 @@ use crate::train::options::check_res;
 use crate::train::step::run_phase;
 use crate::train::{Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
 
-/// Measures speed
-#[derive(clap::Args, Debug)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand, Debug)]
-enum What {
-    Step(StepArgs),
-}
-
 /// One SariGAN training iteration on random pictures, lazy phases averaged in
 #[derive(clap::Args, Debug)]
-struct StepArgs {
+pub(super) struct Args {
     #[command(flatten)]
     device: DeviceArgs,
     /// Sizes of the network
@@ -63,40 +47,6 @@ struct StepArgs {
     json: bool,
 }
 
-fn at_least_one() -> impl TypedValueParser<Value = usize> {
-    RangedU64ValueParser::new().range(1..)
-}
-
-/// Named network sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Preset {
-    /// Learns on two CPU cores
-    Tiny,
-    /// Half the published channels
-    Small,
-    /// The published table: StyleGAN2's config e, channel multiplier 1
-    Published,
-    /// Twice as wide from 64x64 on: config f, channel multiplier 2
-    Wide,
-}
-
-impl Preset {
-    pub(super) fn config(self, res: usize) -> Config {
-        match self {
-            Self::Tiny => Config::tiny(res),
-            Self::Small => Config::small(res),
-            Self::Wide => Config::wide(res),
-            Self::Published => Config::published(res),
-        }
-    }
-}
-
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let What::Step(args) = &args.what;
-    step(args)?;
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Seconds of each round, and what the device did in one.
 struct Measured {
     name: &'static str,
@@ -105,7 +55,7 @@ struct Measured {
     cost: Counters,
 }
 
-fn step(args: &StepArgs) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     check_res(args.res)?;
     let device = args.device.open()?;
     let (recipe, rule) = args.recipe.resolve();
@@ -145,12 +95,7 @@ fn step(args: &StepArgs) -> anyhow::Result<()> {
         "peak_device_bytes": total.peak_bytes,
     });
     if args.profile {
-        for (name, cost) in device.profile().table().into_iter().take(40) {
-            let ms = cost.time.as_secs_f64() * 1e3;
-            let (speed, bandwidth) = (cost.speed(), cost.bandwidth());
-            let calls = cost.calls;
-            say!("{ms:9.1} ms {calls:6} calls {speed:7.1} GFLOP/s {bandwidth:6.1} GB/s  {name}");
-        }
+        print_profile(&device);
     }
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -1,0 +1,79 @@
+//! `semgan bench sample`: how long pictures take.
+
+use std::io::Write;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{Preset, at_least_one, print_profile};
+use crate::Result;
+use crate::cli::DeviceArgs;
+use crate::models::sarigan::Generator;
+use crate::nn::Network;
+use crate::sample::{Noise, Sampler};
+use crate::tensor::Tensor;
+use crate::train::options::check_res;
+
+/// Pictures of an untrained SariGAN, one per seed: the first one, and how many a second
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Sizes of the network
+    #[arg(long, value_enum, default_value_t = Preset::Tiny)]
+    preset: Preset,
+    /// Side of the pictures
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    res: usize,
+    /// Pictures
+    #[arg(long, default_value_t = 200, value_parser = at_least_one())]
+    count: usize,
+    /// Also print the operations that take most of the time, on stderr
+    #[arg(long)]
+    profile: bool,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    check_res(args.res)?;
+    let begun = Instant::now();
+    let device = args.device.open()?;
+    let opened = begun.elapsed().as_secs_f64();
+    let config = args.preset.config(args.res);
+    let network = Network::initialized(0, &device, |b| Generator::new(&config, b, &device));
+    let mean = Tensor::full(0.0, [1, 2 * config.style_dim], &device);
+    let sampler = Sampler::new(&network.model, &mean);
+    sampler.picture(0, 1.0, Noise::Const)?;
+    let first = begun.elapsed().as_secs_f64();
+    let before = device.counters();
+    let start = Instant::now();
+    let seeds = 1..=args.count as u64;
+    sampler.pictures(seeds, 1.0, Noise::Const).collect::<Result<Vec<_>>>()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let cost = device.counters().since(&before);
+    if args.profile {
+        device.profile().switch(true);
+        sampler.picture(0, 1.0, Noise::Const)?;
+        print_profile(&device);
+    }
+    let count = args.count as f64;
+    let report = json!({
+        "device": device.describe(),
+        "preset": format!("{:?}", args.preset).to_lowercase(),
+        "res": args.res,
+        "seconds_to_open": opened,
+        "seconds_to_first_picture": first,
+        "pictures_per_second": count / seconds,
+        "dispatches_per_picture": cost.dispatches as f64 / count,
+        "peak_device_bytes": cost.peak_bytes,
+    });
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{report}")?;
+    } else {
+        writeln!(out, "{report:#}")?;
+    }
+    Ok(())
+}
