@@ -2,7 +2,7 @@
 //!
 //! - `fid.rs`: Fréchet distance of two sets of features,
 //! - `iou.rs`: intersection over union of label maps,
-//! - `path_length.rs`: what perceptual path length averages over,
+//! - `path_length.rs`: perceptual path length,
 //! - `separability.rs`: linear separability of latents,
 //! - `sliced_wasserstein.rs`: distance of two sets of pictures.
 
@@ -14,6 +14,6 @@ pub mod sliced_wasserstein;
 
 pub use fid::{Gaussian, frechet_distance};
 pub use iou::{iou, mean_present, pixel_accuracy, relative_gaps};
-pub use path_length::{Inliers, inliers};
+pub use path_length::{Inliers, Space, feature_distance, inliers, path_ends, path_picture};
 pub use separability::{Entropies, Kept, entropies, joint_table, most_certain, score};
 pub use sliced_wasserstein::sliced_wasserstein;

@@ -3,3 +3,4 @@
 //! network was built for.
 
 pub mod sarigan;
+pub mod stylegan;

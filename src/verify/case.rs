@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
 use crate::device::Device;
-use crate::nn::Values;
+use crate::nn::{Builder, Network, Values};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
@@ -158,6 +158,24 @@ impl<'a> Context<'a> {
     pub fn param(&self, key: &str) -> Result<Tensor> {
         let name = format!("param.{key}");
         self.get(&name, &name)
+    }
+
+    /// A network, or part of one, with the parameters `param.PREFIX*`, to which the case's gradients
+    /// refer.
+    ///
+    /// # Errors
+    /// When a parameter is missing or has another shape.
+    pub fn network<M>(
+        &self,
+        prefix: &str,
+        build: impl FnOnce(&mut Builder) -> M,
+    ) -> Result<Network<M>> {
+        let mut network = Network::loaded(&self.params(prefix), &self.device, build)?;
+        network.params.track(self.judges(&format!("param.{prefix}")));
+        for (key, value) in network.params.iter() {
+            self.set(&format!("param.{prefix}{key}"), &value);
+        }
+        Ok(network)
     }
 
     /// Keys of the parameters that start with `prefix`, without it, and their values.

@@ -1,15 +1,56 @@
-//! Rows of folder `linear_semantics` that need no network (INDEX-linear_semantics).
+//! Rows of folder `linear_semantics` (INDEX-linear_semantics).
 
 use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
+use super::stylegan::network;
 use crate::Result;
 use crate::edit::linear_semantics::{self as edit, ClassCenters, FairSample};
-use crate::metrics::{self, Entropies};
+use crate::metrics::{self, Entropies, Space};
+use crate::ops::conv::Conv2d;
 use crate::ops::resample::resize::Resize;
 use crate::sample::{lerp, slerp};
 use crate::tensor::Tensor;
 use crate::train::loss;
+
+/// Of a small StyleGAN, with a network of two convolutions in VGG's place.
+fn perceptual_path_length(c: &Context) -> Result<Outputs> {
+    let missing = || c.wrong("generator", "the description of a network");
+    let g = network(c, "generator.", c.any("generator").ok_or_else(missing)?)?.model;
+    let space = match c.word("space")?.as_str() {
+        "z" => Space::Z,
+        _ => Space::W,
+    };
+    let epsilon = c.f64("epsilon")?;
+    let ends =
+        metrics::path_ends(&c.x("z")?, &c.x("t")?, epsilon, space, |z| g.mapping.forward(z, None));
+    let crop = c.flag("crop")?;
+    let image = |w: &Tensor| {
+        let image = g.synthesis(&g.broadcast(w), &g.noise_buffers(), 0.0).image;
+        metrics::path_picture(&image, crop)
+    };
+    let images = ends.each_ref().map(image);
+    let param = |key: &str| c.param(&format!("perceptual.{key}"));
+    let conv = |x: &Tensor, key: &str| -> Result<Tensor> {
+        let conv = Conv2d { padding: [1, 1], ..Conv2d::strided(2) };
+        let bias = param(&format!("{key}.bias"))?;
+        let y = x.conv2d(&param(&format!("{key}.weight"))?, &conv);
+        Ok((y + bias.reshape([bias.numel(), 1, 1])).relu())
+    };
+    let features = |image: &Tensor| -> Result<[Tensor; 2]> {
+        let first = conv(&image.map(|x| (x * (1.0 / 255.0) - 0.5) * 2.0), "c1")?;
+        let second = conv(&first, "c2")?;
+        Ok([first, second])
+    };
+    let weights = [param("w1")?, param("w2")?];
+    let apart = metrics::feature_distance(&features(&images[0])?, &features(&images[1])?, &weights);
+    let distance = apart * (1.0 / epsilon.powi(2));
+    let kept = metrics::inliers(&distance.to_vec_f64()?, 1, 99);
+    let [first, second] = ends;
+    let out = Outputs::default().out("dlat_e0", first).out("dlat_e1", second);
+    let [image, _] = images;
+    Ok(out.out("image_e0", image).out("distance", distance).out("ppl", one(c, kept.mean)))
+}
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -70,6 +111,7 @@ pub(super) static ROWS: &[Row] = &[
     row("fair_feature_sampling", fair_feature_sampling),
     row("fuse_stroke", fuse_stroke),
     row("slerp", |c| Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
+    row("perceptual_path_length", perceptual_path_length),
     row("lerp", |c| Outputs::y(lerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
 ];
 

@@ -93,20 +93,13 @@ fn config(c: &Context) -> Result<Config> {
         .map_err(|e| c.wrong("channels", &format!("the description of a network: {e}")))
 }
 
-/// Builds a part of a network from `param.PREFIX*`; the case's gradients refer to its parameters.
 fn built<M>(
     c: &Context,
     prefix: &str,
     build: impl FnOnce(&mut Builder, &Config) -> M,
 ) -> Result<Network<M>> {
     let config = config(c)?;
-    let mut network =
-        Network::loaded(&c.params(prefix), &c.device, |builder| build(builder, &config))?;
-    network.params.track(c.judges(&format!("param.{prefix}")));
-    for (key, value) in network.params.iter() {
-        c.set(&format!("param.{prefix}{key}"), &value);
-    }
-    Ok(network)
+    c.network(prefix, |b| build(b, &config))
 }
 
 fn network(c: &Context, prefix: &str) -> Result<Network<Generator>> {

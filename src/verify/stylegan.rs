@@ -7,8 +7,9 @@ use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
 use super::pggan::{Halving, doubled_conv, slope};
 use crate::Result;
+use crate::models::stylegan::{Config, Generator};
 use crate::nn::conv::bias_act;
-use crate::nn::{blur_kernel, ema_update};
+use crate::nn::{Network, blur_kernel, ema_update};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
 use crate::train::growing::{Growing, Stage, at_level};
@@ -52,7 +53,35 @@ pub(super) static ROWS: &[Row] = &[
     row("truncation", truncation),
     row("progressive_preprocess", |c| Outputs::y(at_level(&c.x("x")?, c.f64("lod")?))),
     row("progress_schedule", progress_schedule),
+    row("stylegan_generator", generator),
 ];
+
+/// The generator that an object of attributes describes, with the parameters `param.PREFIX*`.
+pub(super) fn network(c: &Context, prefix: &str, attrs: &Value) -> Result<Network<Generator>> {
+    let config: Config = serde_json::from_value(attrs.clone())
+        .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))?;
+    c.network(prefix, |b| Generator::new(&config, b, &c.device))
+}
+
+fn generator(c: &Context) -> Result<Outputs> {
+    let g = network(c, "", c.attrs())?.model;
+    let label = c.optional("label")?;
+    let w = g.mapping.forward(&c.x("z")?, label.as_ref());
+    let mut styles = g.broadcast(&w);
+    if let Some(z) = c.optional("z2")? {
+        let second = g.broadcast(&g.mapping.forward(&z, label.as_ref()));
+        let cut = c.size("mixing_cutoff")?;
+        styles.splice(cut.., second.into_iter().skip(cut));
+    }
+    let styles = g.truncate(&styles, c.f64("trunc_psi")?, c.size("trunc_layers")?);
+    let made = g.synthesis(&styles, &g.noise_buffers(), c.f64("lod")?);
+    let wp = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
+    let out = Outputs::default().out("w", w).out("wp", wp).out("image", made.image);
+    let features = made.features.into_iter().enumerate();
+    let out = features.fold(out, |out, (k, y)| out.out(&format!("feat{k}"), y));
+    let styles = made.styles.into_iter().enumerate();
+    Ok(styles.fold(out, |out, (k, y)| out.out(&format!("style{k:02}"), y)))
+}
 
 const BLUR: [f64; 3] = [1.0, 2.0, 1.0];
 

@@ -143,7 +143,12 @@ fn costs(config: &Config, steps: u64, device: &Device) -> Vec<Counters> {
         Rule::Official => Recipe::official(),
         Rule::Paper => Recipe::paper(),
     };
-    let recipe = Recipe { style_mixing: 0.0, ..recipe };
+    costs_of(config, &recipe, steps, device)
+}
+
+/// As [`costs`], under a recipe without style mixing.
+fn costs_of(config: &Config, recipe: &Recipe, steps: u64, device: &Device) -> Vec<Counters> {
+    let recipe = Recipe { style_mixing: 0.0, ..recipe.clone() };
     let mut state = State::new(config, &recipe, 1, device);
     let pictures = vec![0.25; BATCH * 3 * config.size * config.size];
     let mut cost = |number| {
@@ -177,6 +182,18 @@ fn steps_on_the_cpu_cost_the_same_later_on() {
 fn steps_on_the_gpu_cost_the_same_later_on() {
     let Some(gpu) = own_gpu() else { return };
     costs_stay_flat(&gpu);
+}
+
+#[test]
+fn a_step_without_lazy_phases_takes_no_more_dispatches_than_it_did() {
+    let device = Device::cpu();
+    let recipe = Recipe::official();
+    let main = |phase: &Phase| {
+        matches!(phase, Phase::Discriminator { .. } | Phase::Generator { .. } | Phase::Ema { .. })
+    };
+    let phases = recipe.phases.iter().filter(|s| main(&s.phase)).copied().collect();
+    let costs = costs_of(&Config::tiny(32), &Recipe { phases, ..recipe }, 1, &device);
+    assert!(costs[0].dispatches <= 1240, "{} dispatches", costs[0].dispatches);
 }
 
 #[test]
