@@ -220,7 +220,7 @@ impl StyledLayer {
     pub fn new(b: &mut Builder, k: usize, config: &Config, device: &Device) -> Self {
         let resolution = 4 << (k / 2);
         let channels = config.channels(resolution);
-        let before = if k % 2 == 0 { config.channels(resolution / 2) } else { channels };
+        let before = if k.is_multiple_of(2) { config.channels(resolution / 2) } else { channels };
         let start = match k {
             0 if config.const_input => {
                 Start::Constant(b.param("const", [1, channels, 4, 4], Init::Constant(1.0)))

@@ -32,12 +32,17 @@ fn pair(path: &Path) -> Option<(&'static str, &'static str)> {
     known.find(|row| row.op == op).map(|row| (row.system, row.op))
 }
 
-/// Every supported case of the repository, and of a larger collection where there is one.
-fn cases() -> Vec<PathBuf> {
-    let own = verify::cases(&own(), None).expect("cases of our own");
+/// Every case of a larger collection, where there is one.
+fn collection() -> Vec<PathBuf> {
     let place = std::env::var_os("GOLDEN_DIR").map(PathBuf::from);
     let place = place.unwrap_or_else(|| root().join("../shared/golden"));
-    let more = if place.is_dir() { verify::cases(&place, None).expect("cases") } else { vec![] };
+    if place.is_dir() { verify::cases(&place, None).expect("cases") } else { vec![] }
+}
+
+/// Every supported case of the repository and of the larger collection.
+fn cases() -> Vec<PathBuf> {
+    let own = verify::cases(&own(), None).expect("cases of our own");
+    let more = collection();
     let names: BTreeSet<_> = own.iter().map(|p| (system(p), p.file_name())).collect();
     let is_new = |p: &&PathBuf| !names.contains(&(system(p), p.file_name()));
     let more = more.iter().filter(is_new).filter(|p| pair(p).is_some());
@@ -77,6 +82,21 @@ fn what_is_supported_is_listed_and_has_a_case_in_the_repository() {
     for row in verify::rows() {
         assert!(present.contains(&(row.system, row.op)), "no case of {} {}", row.system, row.op);
     }
+}
+
+#[test]
+fn every_case_of_a_single_operator_of_a_known_system_has_a_row() {
+    let systems: BTreeSet<&str> = verify::rows().map(|row| row.system).collect();
+    let is_operator = |path: &&PathBuf| {
+        let bytes = fs::read(path).expect("readable");
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a golden file");
+        header.metadata().as_ref().and_then(|m| m.get("kind")).is_some_and(|kind| kind == "op")
+    };
+    let collection = collection();
+    let known = collection.iter().filter(|path| systems.contains(system(path)));
+    let missing: Vec<_> =
+        known.filter(|p| pair(p).is_none()).filter(is_operator).map(|p| p.display()).collect();
+    assert!(missing.is_empty(), "without a row: {missing:?}");
 }
 
 /// What each file of operations dispatches. Running the golden cases has to reach all of it.

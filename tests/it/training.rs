@@ -4,7 +4,7 @@
 use semgan::checkpoint::Checkpoint;
 use semgan::device::Counters;
 use semgan::models::sarigan::{Config, Form, Rule};
-use semgan::train::{Options, Outcome, Recipe, Report, State, StepInputs, step};
+use semgan::train::{Options, Outcome, Phase, Recipe, Report, State, StepInputs, step};
 use semgan::{Device, Error, Tensor};
 
 use crate::common::{gpu, own_gpu};
