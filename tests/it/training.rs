@@ -193,7 +193,7 @@ fn a_step_without_lazy_phases_takes_no_more_dispatches_than_it_did() {
     };
     let phases = recipe.phases.iter().filter(|s| main(&s.phase)).copied().collect();
     let costs = costs_of(&Config::tiny(32), &Recipe { phases, ..recipe }, 1, &device);
-    assert!(costs[0].dispatches <= 1240, "{} dispatches", costs[0].dispatches);
+    assert!(costs[0].dispatches <= 1265, "{} dispatches", costs[0].dispatches);
 }
 
 #[test]
