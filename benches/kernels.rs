@@ -1,5 +1,6 @@
 //! Times the heavy operations at the shapes of a 32 x 32 SariGAN at batch 16, and a few others:
-//! `cargo bench --bench kernels -- [device] [part of a row's name]`.
+//! `cargo bench --bench kernels -- [device] [part of a row's name] [--large]`. With `--large` at the
+//! shapes of a 256 x 256 StyleGAN2 at batch 16 instead, which only GPUs finish in reasonable time.
 
 #![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench times and prints")]
 
@@ -24,9 +25,13 @@ impl Bench {
         Tensor::from_slice(&values, shape, &self.device)
     }
 
+    fn is_wanted(&self, name: &str) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| name.contains(wanted))
+    }
+
     /// Prints the best time of a call, and `amount / time` in `unit` (1e9 per second).
     fn row(&self, name: &str, amount: usize, unit: &str, call: impl Fn() -> Tensor) {
-        if self.wanted.as_ref().is_some_and(|wanted| !name.contains(wanted)) {
+        if !self.is_wanted(name) {
             return;
         }
         let mut best = Duration::MAX;
@@ -46,21 +51,22 @@ impl Bench {
 
     /// A convolution and its two gradients; `x` is the input of the `conv2d` among the three.
     fn conv(&self, x: [usize; 4], o: usize, kernel: usize, conv: Conv2d) {
-        let (x, w) = (self.tensor(x), self.tensor([o, x[1] / conv.groups, kernel, kernel]));
+        let [n, c, h, _] = x;
+        let groups = if conv.groups > 1 { format!(" g{}", conv.groups) } else { String::new() };
+        let name = format!("{n}x{c}x{h} -> {o} {kernel}x{kernel} s{}{groups}", conv.stride[0]);
+        let names = ["conv2d", "conv_transpose2d", "conv2d_weight_grad"];
+        let names = names.map(|op| format!("{op} {name}"));
+        if !names.iter().any(|name| self.is_wanted(name)) {
+            return;
+        }
+        let (x, w) = (self.tensor(x), self.tensor([o, c / conv.groups, kernel, kernel]));
         let y = x.conv2d(&w, &conv);
         let flops = 2 * y.numel() * w.numel() / o;
         let reach = |k: usize| (y.size(2 + k as isize) - 1) * conv.stride[k] + kernel;
         let rest = [0, 1].map(|k| x.size(2 + k as isize) + 2 * conv.padding[k] - reach(k));
-        let [n, c, h, _] = x.shape()[..] else { unreachable!("an image") };
-        let groups = if conv.groups > 1 { format!(" g{}", conv.groups) } else { String::new() };
-        let name = format!("{n}x{c}x{h} -> {o} {kernel}x{kernel} s{}{groups}", conv.stride[0]);
-        self.row(&format!("conv2d {name}"), flops, "GFLOP/s", || x.conv2d(&w, &conv));
-        self.row(&format!("conv_transpose2d {name}"), flops, "GFLOP/s", || {
-            y.conv_transpose2d(&w, &conv, rest)
-        });
-        self.row(&format!("conv2d_weight_grad {name}"), flops, "GFLOP/s", || {
-            x.conv2d_weight_grad(&y, [kernel, kernel], &conv)
-        });
+        self.row(&names[0], flops, "GFLOP/s", || x.conv2d(&w, &conv));
+        self.row(&names[1], flops, "GFLOP/s", || y.conv_transpose2d(&w, &conv, rest));
+        self.row(&names[2], flops, "GFLOP/s", || x.conv2d_weight_grad(&y, [kernel, kernel], &conv));
     }
 
     fn convs(&self) {
@@ -83,12 +89,35 @@ impl Bench {
         self.conv([1, 512, 64, 64], 512, 3, same(3));
     }
 
-    fn products(&self) {
-        for [m, k, n] in [[16, 128, 128], [128, 1152, 1024], [512; 3], [1024; 3]] {
+    /// Layers of a network for 256 x 256 pictures: plain ones, those that change the size, to and
+    /// from colours.
+    fn large_convs(&self) {
+        let same = |k: usize| Conv2d { padding: [k / 2, k / 2], ..Conv2d::default() };
+        let half = Conv2d { stride: [2, 2], ..Conv2d::default() };
+        for (c, size) in
+            [(512, 32), (512, 4), (512, 8), (512, 16), (256, 64), (128, 128), (64, 256)]
+        {
+            self.conv([16, c, size, size], c, 3, same(3));
+        }
+        for (c, o, size) in [(512, 512, 9), (512, 512, 33), (128, 256, 129), (64, 128, 257)] {
+            self.conv([16, c, size, size], o, 3, half);
+        }
+        self.conv([16, 64, 255, 255], 128, 1, half);
+        self.conv([16, 64, 256, 256], 3, 1, same(1));
+        self.conv([16, 512, 32, 32], 3, 1, same(1));
+        self.conv([16, 3, 256, 256], 64, 1, same(1));
+        self.conv([16, 513, 4, 4], 512, 3, same(3));
+    }
+
+    fn products(&self, sizes: &[[usize; 3]]) {
+        for &[m, k, n] in sizes {
             let (a, b) = (self.tensor([m, k]), self.tensor([k, n]));
             let flops = 2 * m * k * n;
             self.row(&format!("matmul {m}x{k}x{n}"), flops, "GFLOP/s", || a.matmul(&b));
         }
+    }
+
+    fn transposed_product(&self) {
         let (a, b) = (self.tensor([128, 1152]), self.tensor([64, 1152]));
         self.row("matmul a bᵀ 128x1152x64", 2 * 128 * 1152 * 64, "GFLOP/s", || {
             a.matmul_t(&b, false, true)
@@ -132,12 +161,20 @@ impl Bench {
 }
 
 fn main() {
-    let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
-    let name = args.next().unwrap_or_else(|| "cpu".into());
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let (flags, mut args): (Vec<_>, Vec<_>) = args.into_iter().partition(|a| a.starts_with("--"));
+    let wanted = (args.len() > 1).then(|| args.remove(1));
+    let name = args.pop().unwrap_or_else(|| "cpu".into());
     let (device, why) = Device::select(&name).expect("a device");
     println!("{why}");
-    let bench = Bench { device, wanted: args.next() };
-    bench.products();
+    let bench = Bench { device, wanted };
+    if flags == ["--large"] {
+        bench.large_convs();
+        bench.products(&[[16, 512, 512], [1024; 3], [4096; 3]]);
+        return;
+    }
+    bench.products(&[[16, 128, 128], [128, 1152, 1024], [512; 3], [1024; 3]]);
+    bench.transposed_product();
     bench.convs();
     bench.resamplings();
 }

@@ -9,6 +9,16 @@ fn tile_outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(a.x * b, a.y * b, a.z * b, a.w * b);
 }
 
+// The tile and the outer product of a and b.
+fn tile_add(tile: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4(
+        fma(vec4(a.x), b, tile[0]),
+        fma(vec4(a.y), b, tile[1]),
+        fma(vec4(a.z), b, tile[2]),
+        fma(vec4(a.w), b, tile[3]),
+    );
+}
+
 fn tile_store_row(values: vec4<f32>, to: vec4<u32>, inside: vec4<bool>) {
     if inside.x {
         y[to.x] = values.x;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Device;
+
 /// A form of the heavy kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +21,12 @@ pub enum Family {
 }
 
 impl Family {
+    /// The form that a GPU runs.
+    pub(crate) fn of(device: &Device) -> Self {
+        let Device::Gpu(gpu) = device else { unreachable!("only GPUs launch kernels") };
+        gpu.family()
+    }
+
     /// The table: software drivers whose subgroups have one size get the second form.
     pub(super) fn choose(kind: wgpu::DeviceType, subgroup_sizes: Option<(u32, u32)>) -> Self {
         match (kind, subgroup_sizes) {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
 use semgan::Device;
+use semgan::device::Family;
 use semgan::verify::{self, Case, Failure};
 
-use crate::common::gpu;
+use crate::common::{gpu, own_gpu};
 use crate::runs::poke;
 
 pub(crate) fn root() -> &'static Path {
@@ -69,6 +70,13 @@ fn the_cpu_passes() {
 #[test]
 fn the_gpu_passes() {
     let Some(gpu) = gpu() else { return };
+    all_pass(&gpu);
+}
+
+#[test]
+fn the_gpu_passes_with_tiles() {
+    let Some(gpu) = own_gpu() else { return };
+    gpu.set_family(Family::Tiles);
     all_pass(&gpu);
 }
 

@@ -7,14 +7,17 @@ use semgan::device::Kernel;
 use semgan::ops::pointwise::{self, Expr};
 
 /// Values of `override` constants that operations choose beside the defaults.
-pub(crate) const CHOSEN: [(&str, f64); 1] = [("DILATED", 1.0)];
+pub(crate) const CHOSEN: [(&str, f64); 3] = [("DILATED", 1.0), ("TILE_M", 64.0), ("TILE_N", 64.0)];
 
-/// Every kernel with every choice of values; none first.
+/// Every kernel with every choice of values, together and apart; none first.
 pub(crate) fn all() -> Vec<(Kernel, Vec<(&'static str, f64)>)> {
     let with_choices = |k: Kernel| {
         let declares = |name: &str| k.source.contains(&format!("override {name}:"));
-        let chosen = CHOSEN.into_iter().filter(|(name, _)| declares(name)).map(|c| vec![c]);
-        let choices: Vec<_> = std::iter::once(Vec::new()).chain(chosen).collect();
+        let mut choices = vec![Vec::new()];
+        for chosen in CHOSEN.into_iter().filter(|(name, _)| declares(name)) {
+            let with = choices.iter().map(|choice| [&choice[..], &[chosen]].concat());
+            choices.extend(with.collect::<Vec<_>>());
+        }
         choices.into_iter().map(move |choice| (k.clone(), choice))
     };
     hand_written().into_iter().chain(generated()).flat_map(with_choices).collect()

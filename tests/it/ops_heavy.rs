@@ -1,6 +1,7 @@
 //! Matrix products, convolutions and resampling at sizes that `properties.rs` does not reach: the
 //! native forms and kernels against the twins, and independence of the number of threads.
 
+use semgan::device::Family;
 use semgan::ops::conv::Conv2d;
 use semgan::ops::resample::upfirdn2d::Upfirdn2d;
 use semgan::{Device, Tensor};
@@ -52,9 +53,35 @@ fn convolutions() -> [Convolution; 7] {
     ]
 }
 
+/// Below, at and above a tile's sides and depth, every size of tile, and sums in parts.
+fn tiled_convolutions() -> Vec<Convolution> {
+    let plain = Conv2d::default();
+    vec![
+        ([1, 127, 8, 8], (129, [3, 3]), same(3)),
+        ([1, 128, 9, 7], (128, [1, 1]), plain),
+        ([1, 16, 13, 5], (64, [3, 3]), same(3)),
+        ([3, 65, 1, 1], (70, [1, 1]), plain),
+        ([1, 1000, 4, 4], (8, [3, 3]), same(3)),
+        ([3, 1, 16, 16], (5, [5, 5]), same(5)),
+        ([2, 60, 7, 6], (66, [3, 3]), Conv2d { groups: 3, ..same(3) }),
+        ([2, 33, 9, 8], (34, [3, 3]), Conv2d { stride: [2, 1], dilation: [2, 2], ..same(3) }),
+        ([1, 24, 9, 9], (20, [3, 3]), Conv2d { stride: [2, 2], dilation: [2, 4], ..same(5) }),
+        ([1, 48, 10, 11], (40, [2, 2]), Conv2d { stride: [3, 3], ..plain }),
+        ([1, 20, 12, 9], (24, [4, 3]), Conv2d { stride: [4, 3], dilation: [6, 2], ..same(11) }),
+        ([1, 3, 92, 92], (129, [3, 3]), same(3)),
+        ([1, 129, 92, 92], (3, [3, 3]), same(3)),
+        ([2, 912, 5, 5], (129, [3, 3]), same(3)),
+        ([2, 129, 5, 5], (912, [3, 3]), same(3)),
+    ]
+}
+
 fn conv_cases() -> Vec<Case> {
+    cases_of(&convolutions())
+}
+
+fn cases_of(convolutions: &[Convolution]) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (x, (o, k), conv) in convolutions() {
+    for &(x, (o, k), conv) in convolutions {
         let name = |op: &str| format!("{op} {x:?} -> {o} {k:?} {conv:?}");
         let w = [o, x[1] / conv.groups, k[0], k[1]];
         cases.push(case(name("conv2d"), &[&x, &w], move |t| t[0].conv2d(&t[1], &conv)));
@@ -74,10 +101,31 @@ fn conv_cases() -> Vec<Case> {
 }
 
 fn matmul_cases() -> Vec<Case> {
+    products_of(&[
+        (&[257, 129], &[129, 65]),
+        (&[3, 130, 33], &[3, 33, 31]),
+        (&[16, 128], &[128, 128]),
+    ])
+}
+
+/// As [`tiled_convolutions`].
+fn tiled_products() -> Vec<Case> {
+    products_of(&[
+        (&[20, 16], &[16, 20]),
+        (&[64, 63], &[63, 65]),
+        (&[127, 130], &[130, 129]),
+        (&[3, 1000], &[1000, 5]),
+        (&[130, 65, 17], &[130, 17, 66]),
+        (&[257, 20], &[20, 5600]),
+        (&[5600, 17], &[17, 63]),
+        (&[40, 20], &[20, 16_400]),
+        (&[16_400, 20], &[20, 40]),
+    ])
+}
+
+fn products_of(shapes: &[(&[usize], &[usize])]) -> Vec<Case> {
     let mut cases = Vec::new();
-    let shapes: [(&[usize], &[usize]); 3] =
-        [(&[257, 129], &[129, 65]), (&[3, 130, 33], &[3, 33, 31]), (&[16, 128], &[128, 128])];
-    for (a, b) in shapes {
+    for &(a, b) in shapes {
         for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
             let stored = |s: &[usize], transposed: bool| {
                 let mut s = s.to_vec();
@@ -141,6 +189,20 @@ fn native_forms_agree_with_the_twins() {
 fn kernels_agree_with_the_twins() {
     let Some(device) = common::gpu() else { return };
     cases().iter().for_each(|case| compare(case, &device));
+}
+
+#[test]
+fn tiles_agree_with_the_twins_and_with_themselves() {
+    let Some(device) = common::own_gpu() else { return };
+    device.set_family(Family::Tiles);
+    let mut all = cases_of(&tiled_convolutions());
+    all.extend(tiled_products());
+    all.extend(conv_cases());
+    all.extend(matmul_cases());
+    for case in all {
+        compare(&case, &device);
+        assert!(case.run(&device) == case.run(&device), "{}: bits differ", case.name);
+    }
 }
 
 #[test]

@@ -30,7 +30,8 @@ macro_rules! helpers {
 }
 
 /// Files that a `// uses:` line may name.
-const HELPERS: &[(&str, &str)] = helpers!("index" "math" "philox" "reduce" "runs" "tile");
+const HELPERS: &[(&str, &str)] =
+    helpers!("gemm" "index" "math" "patch" "philox" "reduce" "runs" "tile");
 
 /// What a kernel wants from the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, met, taps};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
+use crate::ops::linear::tiling::Tiling;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -71,12 +72,10 @@ impl Op for Conv2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [_, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
-        let positions = (x[0].size(0) * h * w).div_ceil(8);
-        let tiles = positions * self.groups * (o / self.groups).div_ceil(8);
-        let launch =
-            Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
-        vec![self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())]
+        match Family::of(y.device()) {
+            Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { .. } => vec![self.in_registers(x, y)],
+        }
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -98,6 +97,24 @@ impl Op for Conv2d {
 }
 
 impl Conv2d {
+    fn in_registers(&self, x: &[&Tensor], y: &Tensor) -> Launch {
+        let [n, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
+        let tiles = (n * h * w).div_ceil(8) * self.groups * (o / self.groups).div_ceil(8);
+        let launch =
+            Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
+        self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())
+    }
+
+    fn in_tiles(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let [n, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
+        let size = [o / self.groups, x[1].numel() / o, n * h * w];
+        let Some(tiling) = Tiling::choose(self.groups, size) else {
+            return vec![self.in_registers(x, y)];
+        };
+        let launch = Launch::new(kernel!("conv/conv2d_tiles")).bind("x", x[0]).bind("w", x[1]);
+        tiling.launches(self.params(launch, x[0].shape(), x[1].shape(), y.shape()), y)
+    }
+
     /// Rows of y: one line of one channel of one sample.
     fn lines<T: Float>(&self, x: Slice, w: Slice, y: &mut [T], rows: Range<usize>) {
         let [_, c, height, width] = x.shape[..] else { unreachable!("checked by shape") };

@@ -5,8 +5,9 @@ use std::ops::Range;
 use super::columns::Columns;
 use super::conv_transpose2d::ConvTranspose2d;
 use super::{Conv2d, inside, met, taps};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
+use crate::ops::linear::tiling::{INVOCATIONS, Tiling};
 use crate::ops::reduce;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -22,9 +23,6 @@ impl Tensor {
         apply(Conv2dWeightGrad { conv: *conv, kernel }, &[self, g])
     }
 }
-
-/// Kernel invocations that fill a device.
-const INVOCATIONS: usize = 16 * 1024;
 
 /// From x and g to the shape of the weight.
 pub(super) struct Conv2dWeightGrad {
@@ -75,6 +73,29 @@ impl Op for Conv2dWeightGrad {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        match Family::of(y.device()) {
+            Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { .. } => self.in_registers(x, y),
+        }
+    }
+
+    fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
+        // A sum over the samples.
+        Some(Cut { inputs: vec![Some(0); 2], output: None })
+    }
+
+    fn vjp(&self, x: &[Tensor], _y: &Tensor, u: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        let (x, g) = (&x[0], &x[1]);
+        let grad_x = || {
+            let size = [x.size(2), x.size(3)];
+            apply(ConvTranspose2d { conv: self.conv, size }, &[g, u])
+        };
+        vec![needs[0].then(grad_x), needs[1].then(|| x.conv2d(u, &self.conv))]
+    }
+}
+
+impl Conv2dWeightGrad {
+    fn in_registers(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let [o, c, kh, kw] = y.shape()[..] else { unreachable!("checked by shape") };
         let groups = self.conv.groups;
         let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
@@ -101,22 +122,18 @@ impl Op for Conv2dWeightGrad {
         [launch].into_iter().chain(sum.into_iter().flatten()).collect()
     }
 
-    fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
-        // A sum over the samples.
-        Some(Cut { inputs: vec![Some(0); 2], output: None })
-    }
-
-    fn vjp(&self, x: &[Tensor], _y: &Tensor, u: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
-        let (x, g) = (&x[0], &x[1]);
-        let grad_x = || {
-            let size = [x.size(2), x.size(3)];
-            apply(ConvTranspose2d { conv: self.conv, size }, &[g, u])
+    fn in_tiles(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let groups = self.conv.groups;
+        let positions = x[1].numel() / x[1].size(1);
+        let size = [y.size(0) / groups, positions, y.numel() / y.size(0)];
+        let Some(tiling) = Tiling::choose(groups, size) else {
+            return self.in_registers(x, y);
         };
-        vec![needs[0].then(grad_x), needs[1].then(|| x.conv2d(u, &self.conv))]
+        let kernel = kernel!("conv/conv2d_weight_grad_tiles");
+        let launch = Launch::new(kernel).bind("x", x[0]).bind("g", x[1]);
+        tiling.launches(self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape()), y)
     }
-}
 
-impl Conv2dWeightGrad {
     /// Rows of y: one line of one channel of one output's weight.
     fn lines<T: Float>(&self, x: Slice, g: Slice, y: &mut [T], rows: Range<usize>) {
         let [samples, c, height, width] = x.shape[..] else { unreachable!("checked by shape") };

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 use super::columns::{Columns, Target};
 use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, inside};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
+use crate::ops::linear::tiling::Tiling;
 use crate::ops::movement::zero_inserted;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -110,16 +111,10 @@ impl Op for ConvTranspose2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [sy, sx] = self.conv.stride;
-        let phase = x[0].size(0) * self.size[0].div_ceil(sy) * self.size[1].div_ceil(sx);
-        let channels = y.size(1) / self.conv.groups;
-        let tiles = sy * sx * phase.div_ceil(8) * self.conv.groups * channels.div_ceil(8);
-        let launch = Launch::new(kernel!("conv/conv_transpose2d"))
-            .bind("x", x[0])
-            .bind("w", x[1])
-            .bind("y", y)
-            .elements(tiles, 64);
-        vec![self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())]
+        match Family::of(y.device()) {
+            Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { .. } => vec![self.in_registers(x, y)],
+        }
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -137,6 +132,53 @@ impl Op for ConvTranspose2d {
 }
 
 impl ConvTranspose2d {
+    /// Positions of a phase, all samples taken together.
+    fn phase(&self, samples: usize) -> usize {
+        let [height, width] = [0, 1].map(|a| self.size[a].div_ceil(self.conv.stride[a]));
+        samples * height * width
+    }
+
+    fn in_registers(&self, x: &[&Tensor], y: &Tensor) -> Launch {
+        let [sy, sx] = self.conv.stride;
+        let channels = (y.size(1) / self.conv.groups).div_ceil(8);
+        let tiles = sy * sx * self.phase(y.size(0)).div_ceil(8) * self.conv.groups * channels;
+        let launch = Launch::new(kernel!("conv/conv_transpose2d"))
+            .bind("x", x[0])
+            .bind("w", x[1])
+            .bind("y", y)
+            .elements(tiles, 64);
+        self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())
+    }
+
+    /// One product per group and phase.
+    fn in_tiles(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let (w, conv) = (x[1].shape(), &self.conv);
+        let steps = [0, 1].map(|a| self.tap_step(a));
+        let taps = w[2].div_ceil(steps[0][0]) * w[3].div_ceil(steps[1][0]);
+        let size = [w[1], w[0] / conv.groups * taps, self.phase(y.size(0))];
+        let products = conv.groups * conv.stride[0] * conv.stride[1];
+        let Some(tiling) = Tiling::choose(products, size) else {
+            return vec![self.in_registers(x, y)];
+        };
+        let launch = Launch::new(kernel!("conv/conv_transpose2d_tiles"))
+            .bind("x", x[0])
+            .bind("w", x[1])
+            .param("tap_step_y", steps[0][0])
+            .param("tap_step_x", steps[1][0])
+            .param("tap_shift_y", steps[0][1])
+            .param("tap_shift_x", steps[1][1]);
+        tiling.launches(conv.params(launch, y.shape(), w, x[0].shape()), y)
+    }
+
+    /// From a tap to the next that meets the same phase, along an axis, and how many inputs before
+    /// the former's the latter's lies.
+    fn tap_step(&self, axis: usize) -> [usize; 2] {
+        let (stride, dilation) = (self.conv.stride[axis], self.conv.dilation[axis]);
+        let step = (1..=stride).find(|step| (step * dilation).is_multiple_of(stride));
+        let step = step.expect("a whole stride at the latest");
+        [step, step * dilation / stride]
+    }
+
     /// The taps that meet outputs of a phase along an axis, each with the input that it brings to
     /// the phase's first output.
     fn taps(&self, axis: usize, phase: usize, kernel: usize) -> Vec<(usize, isize)> {

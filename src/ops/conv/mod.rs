@@ -3,7 +3,8 @@
 //!
 //! All three share [`Conv2d`] and the index rule of a cross-correlation along one axis: output `o`
 //! and tap `k` meet input `o * stride + k * dilation - padding`. Weights are laid out as PyTorch's.
-//! On the CPU all three are matrix products over gathered columns (`columns.rs`).
+//! On the CPU all three are matrix products over gathered columns (`columns.rs`), on GPUs over
+//! columns that are gathered tile by tile (`shaders/common/gemm.wgsl`, `linear/tiling.rs`).
 
 mod columns;
 pub mod conv2d;

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use super::gemm::{Matrix, Shared, for_each_task, gemm};
-use crate::device::Launch;
+use super::tiling::Tiling;
+use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -112,6 +113,42 @@ impl Matmul {
         if transposed { matrix.transposed() } else { matrix }
     }
 
+    fn in_registers(&self, x: &[&Tensor], y: &Tensor) -> Launch {
+        let [batches, m, n] = y.shape()[..] else { unreachable!("checked by shape") };
+        let tiles = batches * m.div_ceil(8) * n.div_ceil(8);
+        let launch = self.params(Launch::new(kernel!("linear/matmul")), x, batches);
+        launch.bind("y", y).elements(tiles, 64)
+    }
+
+    fn in_tiles(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let batches = y.size(0);
+        let Some(tiling) = Tiling::choose(batches, self.sizes(x[0].shape(), x[1].shape())) else {
+            return vec![self.in_registers(x, y)];
+        };
+        let launch = self.params(Launch::new(kernel!("linear/matmul_tiles")), x, batches);
+        tiling.launches(launch, y)
+    }
+
+    /// The factors and sizes that both kernels take.
+    fn params(&self, launch: Launch, x: &[&Tensor], batches: usize) -> Launch {
+        let (a, b) = (x[0].shape(), x[1].shape());
+        let [m, k, n] = self.sizes(a, b);
+        let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
+        launch
+            .bind("a", x[0])
+            .bind("b", x[1])
+            .param("batches", batches)
+            .param("m", m)
+            .param("k", k)
+            .param("n", n)
+            .param("a_batch", sa[0])
+            .param("a_row", sa[1])
+            .param("a_col", sa[2])
+            .param("b_batch", sb[0])
+            .param("b_row", sb[1])
+            .param("b_col", sb[2])
+    }
+
     /// Rows of y: one row of one product.
     fn lines<T: Float>(&self, a: Slice, b: Slice, y: &mut [T], rows: Range<usize>) {
         let [m, k, n] = self.sizes(a.shape, b.shape);
@@ -181,25 +218,10 @@ impl Op for Matmul {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let (a, b) = (x[0].shape(), x[1].shape());
-        let [m, k, n] = self.sizes(a, b);
-        let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
-        let tiles = y.shape()[0] * m.div_ceil(8) * n.div_ceil(8);
-        let launch = Launch::new(kernel!("linear/matmul"))
-            .bind("a", x[0])
-            .bind("b", x[1])
-            .bind("y", y)
-            .param("batches", y.shape()[0])
-            .param("m", m)
-            .param("k", k)
-            .param("n", n)
-            .param("a_batch", sa[0])
-            .param("a_row", sa[1])
-            .param("a_col", sa[2])
-            .param("b_batch", sb[0])
-            .param("b_row", sb[1])
-            .param("b_col", sb[2]);
-        vec![launch.elements(tiles, 64)]
+        match Family::of(y.device()) {
+            Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { .. } => vec![self.in_registers(x, y)],
+        }
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
