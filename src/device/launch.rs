@@ -11,6 +11,16 @@ pub struct Kernel {
     pub name: Cow<'static, str>,
     /// The text.
     pub source: Cow<'static, str>,
+    /// Invocations of a subgroup, for a text that depends on them.
+    pub subgroup: Option<u32>,
+}
+
+impl Kernel {
+    /// A text made for subgroups of this size.
+    #[must_use]
+    pub fn for_subgroups_of(self, size: u32) -> Self {
+        Self { subgroup: Some(size), ..self }
+    }
 }
 
 /// The kernel file of the given path below `shaders/`.
@@ -25,6 +35,7 @@ macro_rules! kernel {
                 $path,
                 ".wgsl"
             ))),
+            subgroup: None,
         }
     };
 }

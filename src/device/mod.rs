@@ -166,6 +166,14 @@ impl Device {
         }
     }
 
+    /// The form of the heavy kernels that a GPU runs.
+    pub(crate) fn family(&self) -> Option<Family> {
+        match self {
+            Self::Gpu(gpu) => Some(gpu.family()),
+            _ => None,
+        }
+    }
+
     /// Lets a GPU run another form of the heavy kernels than its adapter suggests. Results differ
     /// in their last bits.
     pub fn set_family(&self, family: Family) {

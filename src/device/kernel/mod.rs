@@ -13,6 +13,7 @@ mod race;
 mod state;
 pub mod translate;
 mod uniform;
+mod unroll;
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ScalarKind, StorageAccess, TypeInner};
@@ -88,7 +89,13 @@ fn refused(kernel: &Kernel, log: impl Into<String>) -> Error {
 /// # Errors
 /// When a helper does not exist.
 pub fn compose(kernel: &Kernel) -> Result<String> {
-    let mut text = kernel.source.to_string();
+    let source = kernel.source.to_string();
+    let mut text = match kernel.subgroup {
+        Some(size) => unroll::expand(&source, size).map_err(|(line, rule)| {
+            refused(kernel, format!("{}.wgsl:{line}: {rule}", kernel.name))
+        })?,
+        None => source,
+    };
     let mut pending: Vec<&str> = uses(&kernel.source).collect();
     let mut joined: Vec<&str> = Vec::new();
     while let Some(name) = pending.pop() {

@@ -6,7 +6,7 @@ use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, met};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -58,12 +58,10 @@ impl Op for Conv2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [_, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
-        let positions = (x[0].size(0) * h * w).div_ceil(8);
-        let tiles = positions * self.groups * (o / self.groups).div_ceil(8);
-        let launch =
-            Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
-        vec![self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())]
+        match y.device().family() {
+            Some(Family::Subgroup { size }) => self.correlate(x[0], x[1], y, size),
+            _ => self.launch_plain(x, y),
+        }
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -85,6 +83,15 @@ impl Op for Conv2d {
 }
 
 impl Conv2d {
+    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let [_, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
+        let positions = (x[0].size(0) * h * w).div_ceil(8);
+        let tiles = positions * self.groups * (o / self.groups).div_ceil(8);
+        let launch =
+            Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
+        vec![self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())]
+    }
+
     /// Rows of y: one line of one channel of one sample.
     fn lines<T: Float>(&self, x: Slice, w: Slice, y: &mut [T], rows: Range<usize>) {
         let [_, c, height, width] = x.shape[..] else { unreachable!("checked by shape") };

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::columns::Columns;
 use super::conv_transpose2d::ConvTranspose2d;
+use super::subgroup::{CHANNELS, POSITIONS};
 use super::{Conv2d, inside, met};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::reduce;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
@@ -63,10 +64,18 @@ impl Op for Conv2dWeightGrad {
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let [o, c, kh, kw] = y.shape()[..] else { unreachable!("checked by shape") };
         let groups = self.conv.groups;
-        let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
+        let size = match y.device().family() {
+            Some(Family::Subgroup { size }) if (o / groups).min(c * kh * kw) > 8 => Some(size),
+            _ => None,
+        };
+        let (tile, wanted) = match size {
+            Some(size) => ([POSITIONS * size as usize, CHANNELS], 64),
+            None => ([8, 8], INVOCATIONS),
+        };
+        let tiles = groups * (o / groups).div_ceil(tile[0]) * (c * kh * kw).div_ceil(tile[1]);
         // Enough parts to fill a device, each of 64 positions at least.
         let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
-        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64));
+        let parts = wanted.div_ceil(tiles).min((lines * width).div_ceil(64));
         // And enough that no invocation goes round its loops too often.
         let parts = parts.max((lines * width).div_ceil(Launch::MAX_ROUNDS)).min(lines);
         let run = lines.div_ceil(parts);
@@ -75,13 +84,15 @@ impl Op for Conv2dWeightGrad {
             1 => y.detach(),
             _ => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
         };
-        let launch = Launch::new(kernel!("conv/conv2d_weight_grad"))
-            .bind("x", x[0])
-            .bind("g", x[1])
-            .bind("y", &partial)
-            .param("parts", parts)
-            .param("run", run)
-            .elements(parts * tiles, 64);
+        let launch = Launch::new(size.map_or(kernel!("conv/conv2d_weight_grad"), |size| {
+            kernel!("conv/conv2d_weight_grad_subgroup").for_subgroups_of(size)
+        }))
+        .bind("x", x[0])
+        .bind("g", x[1])
+        .bind("y", &partial)
+        .param("parts", parts)
+        .param("run", run)
+        .elements(parts * tiles, if size.is_some() { 1 } else { 64 });
         let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
         let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
         [launch].into_iter().chain(sum.into_iter().flatten()).collect()

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::columns::{Columns, Target};
 use super::conv2d_weight_grad::Conv2dWeightGrad;
 use super::{Conv2d, inside};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -92,16 +92,10 @@ impl Op for ConvTranspose2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [sy, sx] = self.conv.stride;
-        let phase = x[0].size(0) * self.size[0].div_ceil(sy) * self.size[1].div_ceil(sx);
-        let channels = y.size(1) / self.conv.groups;
-        let tiles = sy * sx * phase.div_ceil(8) * self.conv.groups * channels.div_ceil(8);
-        let launch = Launch::new(kernel!("conv/conv_transpose2d"))
-            .bind("x", x[0])
-            .bind("w", x[1])
-            .bind("y", y)
-            .elements(tiles, 64);
-        vec![self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())]
+        match y.device().family() {
+            Some(Family::Subgroup { size }) => self.conv.correlate_back(x[0], x[1], y, size),
+            _ => self.launch_plain(x, y),
+        }
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -119,6 +113,19 @@ impl Op for ConvTranspose2d {
 }
 
 impl ConvTranspose2d {
+    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let [sy, sx] = self.conv.stride;
+        let phase = x[0].size(0) * self.size[0].div_ceil(sy) * self.size[1].div_ceil(sx);
+        let channels = y.size(1) / self.conv.groups;
+        let tiles = sy * sx * phase.div_ceil(8) * self.conv.groups * channels.div_ceil(8);
+        let launch = Launch::new(kernel!("conv/conv_transpose2d"))
+            .bind("x", x[0])
+            .bind("w", x[1])
+            .bind("y", y)
+            .elements(tiles, 64);
+        vec![self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())]
+    }
+
     /// The taps that meet outputs of a phase along an axis, each with the input that it brings to
     /// the phase's first output.
     fn taps(&self, axis: usize, phase: usize, kernel: usize) -> Vec<(usize, isize)> {

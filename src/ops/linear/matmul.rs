@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::gemm::{Matrix, Shared, for_each_task, gemm};
-use crate::device::Launch;
+use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -175,8 +175,19 @@ impl Op for Matmul {
         let (a, b) = (x[0].shape(), x[1].shape());
         let [m, k, n] = self.sizes(a, b);
         let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
-        let tiles = y.shape()[0] * m.div_ceil(8) * n.div_ceil(8);
-        let launch = Launch::new(kernel!("linear/matmul"))
+        let size = match y.device().family() {
+            Some(Family::Subgroup { size }) => Some(size),
+            _ => None,
+        };
+        let mut tiles = y.shape()[0] * m.div_ceil(8) * n.div_ceil(8);
+        let mut launch = Launch::new(kernel!("linear/matmul"));
+        if let Some(size) = size {
+            launch = Launch::new(kernel!("linear/matmul_subgroup").for_subgroups_of(size))
+                .param("y_row", n)
+                .param("y_col", 1usize);
+            tiles = y.shape()[0] * m.div_ceil(32) * n.div_ceil(8 * size as usize);
+        }
+        let launch = launch
             .bind("a", x[0])
             .bind("b", x[1])
             .bind("y", y)
@@ -190,7 +201,7 @@ impl Op for Matmul {
             .param("b_batch", sb[0])
             .param("b_row", sb[1])
             .param("b_col", sb[2]);
-        vec![launch.elements(tiles, 64)]
+        vec![launch.elements(tiles, if size.is_some() { 1 } else { 64 })]
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {

@@ -82,6 +82,7 @@ fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     Kernel {
         name: format!("pointwise/{form}-{:016x}", hash(&source)).into(),
         source: source.into(),
+        subgroup: None,
     }
 }
 
