@@ -1,11 +1,13 @@
 // conv2d_weight_grad.wgsl for processors that pretend to be GPUs (src/ops/conv/subgroup.rs).
 // One subgroup makes 32 weights (c, ky, kx) x (8 channels o per invocation). A load goes lane by
 // lane there, so each invocation loads the inputs of one weight in `SUBGROUP` and all get them by
-// broadcast: 12 loads feed 256 multiply-adds. Weights and channels beyond the edge repeat the last
-// one and are not written.
+// broadcast: 12 loads feed 256 multiply-adds. Two positions at a time, because the sums of a tile
+// do not fit into a processor's registers. Weights and channels beyond the edge repeat the last one
+// and are not written.
 // uses: index
 
 const SUBGROUP: u32 = 8u;
+const STEPS: u32 = 2u;
 const WEIGHTS: u32 = 32u;
 
 struct Params {
@@ -50,8 +52,8 @@ fn main(
         return;
     }
     let group = item / (tiles * channel_tiles) % params.groups;
-    let first = item / tiles % channel_tiles * (8u * SUBGROUP) + lane;
-    let index = item % tiles * WEIGHTS;
+    let first = item % channel_tiles * (8u * SUBGROUP) + lane;
+    let index = item / channel_tiles % tiles * WEIGHTS;
     let plane = params.height_in * params.width_in;
     let area = params.height_out * params.width_out;
     var weights: array<Weight, WEIGHTS / SUBGROUP>;
@@ -82,43 +84,63 @@ fn main(
             x_line[i] += row * params.width_in;
             width[i] = select(0u, params.width_in, row < params.height_in);
         }
-        for (var ox = 0u; ox < params.width_out; ox++) {
-            var slopes: array<vec4<f32>, 2>;
+        for (var ox = 0u; ox < params.width_out; ox += STEPS) {
+            var slopes: array<vec4<f32>, 2 * STEPS>;
             // unroll
-            for (var h = 0u; h < 2u; h++) {
-                let at = planes[h] + (g_line + ox);
-                slopes[h] = vec4(g[at.x], g[at.y], g[at.z], g[at.w]);
+            for (var q = 0u; q < STEPS; q++) {
+                let last = min(ox + q, params.width_out - 1u);
+                // unroll
+                for (var h = 0u; h < 2u; h++) {
+                    let at = planes[h] + (g_line + last);
+                    slopes[2u * q + h] = vec4(g[at.x], g[at.y], g[at.z], g[at.w]);
+                }
             }
             // unroll
             for (var i = 0u; i < WEIGHTS / SUBGROUP; i++) {
-                let col = weights[i].col + ox * params.stride_x;
-                let inside = col < width[i];
-                let own = select(0.0, x[select(0u, x_line[i] + col, inside)], inside);
+                var own: array<f32, STEPS>;
+                // unroll
+                for (var q = 0u; q < STEPS; q++) {
+                    let col = weights[i].col + (ox + q) * params.stride_x;
+                    let inside = col < width[i] && ox + q < params.width_out;
+                    own[q] = select(0.0, x[select(0u, x_line[i] + col, inside)], inside);
+                }
                 // unroll
                 for (var k = 0u; k < SUBGROUP; k++) {
-                    let input = subgroupBroadcast(own, k);
                     // unroll
                     for (var h = 0u; h < 2u; h++) {
-                        sums[2u * (i * SUBGROUP + k) + h] += input * slopes[h];
+                        var sum = sums[2u * (i * SUBGROUP + k) + h];
+                        // unroll
+                        for (var q = 0u; q < STEPS; q++) {
+                            sum += subgroupBroadcast(own[q], k) * slopes[2u * q + h];
+                        }
+                        sums[2u * (i * SUBGROUP + k) + h] = sum;
                     }
                 }
             }
         }
     }
 
-    let base = (part * params.groups + group) * params.channels_out * fan + index;
-    // unroll
-    for (var h = 0u; h < 2u; h++) {
+    // Eight at a time, the rest moving up: each store is much code, and an index that is no
+    // constant would keep the sums out of registers.
+    let base = (part * params.groups + group) * params.channels_out * fan;
+    for (var i0 = index; i0 < min(index + WEIGHTS, fan); i0 += 8u) {
         // unroll
-        for (var i = 0u; i < WEIGHTS; i++) {
-            let inside = (channels[h] < vec4(params.channels_out)) & vec4(index + i < fan);
-            let sum = sums[2u * i + h];
+        for (var i = 0u; i < 8u; i++) {
             // unroll
-            for (var k = 0u; k < 4u; k++) {
-                if inside[k] {
-                    y[base + channels[h][k] * fan + i] = sum[k];
+            for (var h = 0u; h < 2u; h++) {
+                let to = base + channels[h] * fan + i0 + i;
+                let sum = sums[2u * i + h];
+                // unroll
+                for (var k = 0u; k < 4u; k++) {
+                    if i0 + i < fan && channels[h][k] < params.channels_out {
+                        y[to[k]] = sum[k];
+                    }
                 }
             }
+        }
+        // unroll
+        for (var i = 0u; i < 48u; i++) {
+            sums[i] = sums[i + 16u];
         }
     }
 }

@@ -1,14 +1,16 @@
 // conv2d and conv_transpose2d for processors that pretend to be GPUs (src/ops/conv/subgroup.rs):
 // y[n, o, oy, ox] = sum over c, ky, kx of w(o, c, ky, kx) * x[n, c, iy, ix], with
-// oy = row * phases + phase and iy = row * step + (phase + origin + ky * tap) / phases, for the taps
-// where that is whole; zero outside.
+// oy = row * phases + phase and iy = row * step + (phase + origin + ky * tap) / phases, for the
+// taps where that is whole; zero outside.
 // One subgroup makes 32 channels x (8 positions of one phase per invocation). A load goes lane by
 // lane there, so each invocation loads the weights of one channel in `SUBGROUP` and all get them by
-// broadcast: 12 loads feed 256 multiply-adds. Positions run over n, row, col, so that small planes
-// fill tiles too.
+// broadcast: 12 loads feed 256 multiply-adds. Two channels of x at a time, because the sums of a
+// tile do not fit into a processor's registers. Positions run over n, row, col, so that small
+// planes fill tiles too.
 // uses: index
 
 const SUBGROUP: u32 = 8u;
+const STEPS: u32 = 2u;
 const CHANNELS: u32 = 32u;
 
 struct Params {
@@ -61,9 +63,9 @@ fn main(
         return;
     }
     let group = item / (tiles * channel_tiles) % params.groups;
-    let channel = item / tiles % channel_tiles * CHANNELS;
+    let channel = item % channel_tiles * CHANNELS;
     let offset = vec2(phase / params.phases_x, phase % params.phases_x);
-    let first = item % tiles * (8u * SUBGROUP) + lane;
+    let first = item / channel_tiles % tiles * (8u * SUBGROUP) + lane;
     var places: array<Place, 2>;
     // unroll
     for (var h = 0u; h < 2u; h++) {
@@ -101,42 +103,64 @@ fn main(
             let at = places[h].base + row * params.width_in + col;
             reads[h] = select(vec4(0u), at, inside[h]);
         }
-        for (var c = 0u; c < params.channels_in; c++) {
-            var inputs: array<vec4<f32>, 2>;
+        for (var c = 0u; c < params.channels_in; c += STEPS) {
+            var inputs: array<vec4<f32>, 2 * STEPS>;
             // unroll
-            for (var h = 0u; h < 2u; h++) {
-                let at = reads[h] + c * plane;
-                inputs[h] = select(vec4(0.0), vec4(x[at.x], x[at.y], x[at.z], x[at.w]), inside[h]);
+            for (var q = 0u; q < STEPS; q++) {
+                let skip = min(c + q, params.channels_in - 1u) * plane;
+                // unroll
+                for (var h = 0u; h < 2u; h++) {
+                    let at = reads[h] + skip;
+                    let values = vec4(x[at.x], x[at.y], x[at.z], x[at.w]);
+                    inputs[2u * q + h] = select(vec4(0.0), values, inside[h]);
+                }
             }
             // unroll
             for (var i = 0u; i < CHANNELS / SUBGROUP; i++) {
-                let own = w[weights[i] + c * params.weight_in + tap];
+                var own: array<f32, STEPS>;
+                // unroll
+                for (var q = 0u; q < STEPS; q++) {
+                    let last = min(c + q, params.channels_in - 1u);
+                    let weight = w[weights[i] + last * params.weight_in + tap];
+                    own[q] = select(0.0, weight, c + q < params.channels_in);
+                }
                 // unroll
                 for (var k = 0u; k < SUBGROUP; k++) {
-                    let weight = subgroupBroadcast(own, k);
                     // unroll
                     for (var h = 0u; h < 2u; h++) {
-                        sums[2u * (i * SUBGROUP + k) + h] += weight * inputs[h];
+                        var sum = sums[2u * (i * SUBGROUP + k) + h];
+                        // unroll
+                        for (var q = 0u; q < STEPS; q++) {
+                            sum += subgroupBroadcast(own[q], k) * inputs[2u * q + h];
+                        }
+                        sums[2u * (i * SUBGROUP + k) + h] = sum;
                     }
                 }
             }
         }
     }
 
+    // Eight at a time, the rest moving up: each store is much code, and an index that is no
+    // constant would keep the sums out of registers.
     let area = params.height_out * params.width_out;
-    // unroll
-    for (var h = 0u; h < 2u; h++) {
+    for (var o = channel; o < min(channel + CHANNELS, params.channels_out); o += 8u) {
         // unroll
-        for (var i = 0u; i < CHANNELS; i++) {
-            let to = places[h].to + (channel + i) * area;
-            let inside = places[h].inside & vec4(channel + i < params.channels_out);
-            let sum = sums[2u * i + h];
+        for (var i = 0u; i < 8u; i++) {
             // unroll
-            for (var k = 0u; k < 4u; k++) {
-                if inside[k] {
-                    y[to[k]] = sum[k];
+            for (var h = 0u; h < 2u; h++) {
+                let to = places[h].to + (o + i) * area;
+                let sum = sums[2u * i + h];
+                // unroll
+                for (var k = 0u; k < 4u; k++) {
+                    if o + i < params.channels_out && places[h].inside[k] {
+                        y[to[k]] = sum[k];
+                    }
                 }
             }
+        }
+        // unroll
+        for (var i = 0u; i < 48u; i++) {
+            sums[i] = sums[i + 16u];
         }
     }
 }

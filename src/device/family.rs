@@ -19,11 +19,12 @@ pub enum Family {
 }
 
 impl Family {
-    /// The table: software drivers whose subgroups have one size get the second form.
+    /// The table: software drivers whose subgroups have one size, a part of a tile's 32 channels,
+    /// get the second form.
     pub(super) fn choose(kind: wgpu::DeviceType, subgroup_sizes: Option<(u32, u32)>) -> Self {
         match (kind, subgroup_sizes) {
-            (wgpu::DeviceType::Cpu, Some((least, most))) if least == most => {
-                Self::Subgroup { size: least }
+            (wgpu::DeviceType::Cpu, Some((size, most))) if size == most && 32 % size == 0 => {
+                Self::Subgroup { size }
             }
             _ => Self::Tiles,
         }

@@ -3,6 +3,7 @@
 //! twins, and independence of the number of threads.
 
 use semgan::autograd::grad;
+use semgan::device::Family;
 use semgan::ops::conv::Conv2d;
 use semgan::ops::resample::upfirdn2d::Upfirdn2d;
 use semgan::{Device, Tensor};
@@ -111,8 +112,28 @@ fn convolutions(small: bool) -> Vec<Convolution> {
             ([2, 16, 12, 12], (16, [3, 3]), Conv2d { groups: 16, ..same(3) }),
             ([1, 96, 20, 20], (48, [5, 5]), Conv2d { groups: 2, dilation: [2, 1], ..same(5) }),
         ]);
+        cases.extend(large_tiles());
     }
     cases
+}
+
+/// Enough channels for tiles of 32, full and partial in each direction, where rows of 8 neighbours
+/// fit and where they do not.
+fn large_tiles() -> Vec<Convolution> {
+    let plain = Conv2d::default();
+    vec![
+        ([4, 32, 8, 8], (64, [3, 3]), same(3)),
+        ([2, 13, 7, 16], (40, [3, 3]), same(3)),
+        ([1, 9, 9, 15], (33, [2, 3]), Conv2d { stride: [2, 1], dilation: [3, 1], ..same(3) }),
+        ([3, 30, 6, 8], (20, [3, 3]), Conv2d { groups: 2, ..same(3) }),
+        ([1, 10, 5, 24], (10, [1, 3]), Conv2d { padding: [0, 2], ..plain }),
+        ([16, 32, 4, 4], (32, [3, 3]), same(3)),
+        ([3, 12, 1, 1], (20, [1, 1]), plain),
+        ([2, 11, 1, 1], (70, [3, 3]), same(3)),
+        ([1, 10, 1, 9], (12, [1, 3]), Conv2d { dilation: [1, 3], ..plain }),
+        ([2, 33, 13, 11], (12, [3, 2]), Conv2d { stride: [3, 2], padding: [2, 1], ..plain }),
+        ([1, 40, 10, 16], (36, [3, 3]), Conv2d { groups: 4, stride: [2, 2], ..same(3) }),
+    ]
 }
 
 fn conv_cases(small: bool) -> Vec<Case> {
@@ -150,6 +171,9 @@ fn matmul_cases(small: bool) -> Vec<Case> {
         shapes.push((&[257, 129], &[129, 65]));
         shapes.push((&[3, 130, 33], &[3, 33, 31]));
         shapes.push((&[16, 128], &[128, 128]));
+        shapes.push((&[64, 32], &[32, 128]));
+        shapes.push((&[9, 1], &[1, 100]));
+        shapes.push((&[2, 3, 33, 7], &[3, 7, 65]));
     }
     for (a, b) in shapes {
         for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -238,6 +262,22 @@ fn native_forms_agree_with_the_twins() {
 fn kernels_agree_with_the_twins() {
     let Some(device) = common::gpu() else { return };
     cases(false).iter().for_each(|case| compare(case, &device));
+}
+
+#[test]
+fn every_adapter_can_run_the_kernels_for_gpus() {
+    let Some(device) = common::own_gpu() else { return };
+    device.set_family(Family::Tiles);
+    let cases = conv_cases(false).into_iter().chain(matmul_cases(false));
+    cases.for_each(|case| compare(&case, &device));
+}
+
+#[test]
+fn two_runs_of_a_kernel_are_equal_to_the_bit() {
+    let Some(device) = common::gpu() else { return };
+    for case in conv_cases(false).into_iter().chain(matmul_cases(false)) {
+        assert!(case.run(&device) == case.run(&device), "{}: bits differ", case.name);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, met};
+use super::{Conv2d, met, subgroup};
 use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
@@ -58,10 +58,13 @@ impl Op for Conv2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        match y.device().family() {
-            Some(Family::Subgroup { size }) => self.correlate(x[0], x[1], y, size),
+        let channels = y.size(1) / self.groups;
+        vec![match y.device().family() {
+            Some(Family::Subgroup { size }) if subgroup::is_filled_by(channels) => {
+                self.correlate(x, y, size)
+            }
             _ => self.launch_plain(x, y),
-        }
+        }]
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -83,13 +86,13 @@ impl Op for Conv2d {
 }
 
 impl Conv2d {
-    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Launch {
         let [_, o, h, w] = y.shape()[..] else { unreachable!("checked by shape") };
         let positions = (x[0].size(0) * h * w).div_ceil(8);
         let tiles = positions * self.groups * (o / self.groups).div_ceil(8);
         let launch =
             Launch::new(kernel!("conv/conv2d")).bind("x", x[0]).bind("w", x[1]).bind("y", y);
-        vec![self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())]
+        self.params(launch.elements(tiles, 64), x[0].shape(), x[1].shape(), y.shape())
     }
 
     /// Rows of y: one line of one channel of one sample.

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::columns::{Columns, Target};
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, inside};
+use super::{Conv2d, inside, subgroup};
 use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
@@ -92,10 +92,13 @@ impl Op for ConvTranspose2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        match y.device().family() {
-            Some(Family::Subgroup { size }) => self.conv.correlate_back(x[0], x[1], y, size),
+        let channels = y.size(1) / self.conv.groups;
+        vec![match y.device().family() {
+            Some(Family::Subgroup { size }) if subgroup::is_filled_by(channels) => {
+                self.conv.correlate_back(x, y, size)
+            }
             _ => self.launch_plain(x, y),
-        }
+        }]
     }
 
     fn cut(&self, _x: &[&Shape], _y: &Shape) -> Option<Cut> {
@@ -113,7 +116,7 @@ impl Op for ConvTranspose2d {
 }
 
 impl ConvTranspose2d {
-    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Launch {
         let [sy, sx] = self.conv.stride;
         let phase = x[0].size(0) * self.size[0].div_ceil(sy) * self.size[1].div_ceil(sx);
         let channels = y.size(1) / self.conv.groups;
@@ -123,7 +126,7 @@ impl ConvTranspose2d {
             .bind("w", x[1])
             .bind("y", y)
             .elements(tiles, 64);
-        vec![self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())]
+        self.conv.params(launch, y.shape(), x[1].shape(), x[0].shape())
     }
 
     /// The taps that meet outputs of a phase along an axis, each with the input that it brings to

@@ -1,88 +1,114 @@
-//! Convolutions for [`Family::Subgroup`](crate::device::Family): `conv2d` and `conv_transpose2d` are
-//! one kernel, which correlates along positions of one phase.
+//! Convolutions for [`Family::Subgroup`](crate::device::Family): seen by phases of the output,
+//! `conv2d` and `conv_transpose2d` are one correlation. It has two kernels: one for anything, and
+//! one for rows of neighbours.
 
 use super::Conv2d;
-use crate::device::Launch;
+use crate::device::{Kernel, Launch};
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
 
-/// Channels of a tile.
-pub(super) const CHANNELS: usize = 32;
-/// Positions that an invocation makes.
-pub(super) const POSITIONS: usize = 8;
+/// What a subgroup makes of one thing (channels here), each value of it known to all by broadcast.
+pub(super) const HEIGHT: usize = 32;
+/// What an invocation makes of the other (positions here).
+pub(super) const WIDTH: usize = 8;
 
-/// What takes a correlation from x to y.
-struct Correlation {
-    /// Channels of y and x in a group.
+/// What takes x to y.
+struct Correlation<'a> {
+    x: &'a Tensor,
+    w: &'a Tensor,
+    y: &'a Tensor,
+    groups: usize,
+    /// Channels in a group of x, and of y.
     channels: [usize; 2],
-    /// Elements of the weight between channels of y, and of x.
+    /// Elements of w between channels of x, and of y.
     pitch: [usize; 2],
-    /// Phases of y, which stand for its positions' remainders.
+    /// Remainders that tell positions of y apart which other taps meet.
     phases: [usize; 2],
     /// Elements of x between neighbouring positions of a phase.
     step: [usize; 2],
-    /// Elements of x, times `phases`, between taps.
+    /// Elements of x between taps, times `phases`.
     tap: [i32; 2],
-    /// The first tap's, at the first position of phase 0.
+    /// Element of x that the first tap brings to the first position, times `phases`.
     origin: [i32; 2],
 }
 
+/// Whether tiles so large, some four times as fast, are full enough to pay for these channels.
+pub(super) fn is_filled_by(channels: usize) -> bool {
+    channels > 8
+}
+
 impl Conv2d {
-    /// The launch of `conv2d`.
-    pub(super) fn correlate(&self, x: &Tensor, w: &Tensor, y: &Tensor, size: u32) -> Vec<Launch> {
+    /// `conv2d` on a device with subgroups of `size`.
+    pub(super) fn correlate(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let (x, w) = (x[0], x[1]);
         let taps = w.size(2) * w.size(3);
         let correlation = Correlation {
-            channels: [w.size(0) / self.groups, w.size(1)],
-            pitch: [w.size(1) * taps, taps],
+            x,
+            w,
+            y,
+            groups: self.groups,
+            channels: [w.size(1), w.size(0) / self.groups],
+            pitch: [taps, w.size(1) * taps],
             phases: [1, 1],
             step: self.stride,
             tap: self.dilation.map(|d| d as i32),
             origin: self.padding.map(|p| -(p as i32)),
         };
-        vec![self.launch_correlation(&correlation, [x, w, y], size)]
+        correlation.launch(size)
     }
 
-    /// The launch of `conv_transpose2d`.
-    pub(super) fn correlate_back(
-        &self,
-        x: &Tensor,
-        w: &Tensor,
-        y: &Tensor,
-        size: u32,
-    ) -> Vec<Launch> {
+    /// `conv_transpose2d` on a device with subgroups of `size`.
+    pub(super) fn correlate_back(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let (x, w) = (x[0], x[1]);
         let taps = w.size(2) * w.size(3);
         let correlation = Correlation {
-            channels: [w.size(1), w.size(0) / self.groups],
-            pitch: [taps, w.size(1) * taps],
+            x,
+            w,
+            y,
+            groups: self.groups,
+            channels: [w.size(0) / self.groups, w.size(1)],
+            pitch: [w.size(1) * taps, taps],
             phases: self.stride,
             step: [1, 1],
             tap: self.dilation.map(|d| -(d as i32)),
             origin: self.padding.map(|p| p as i32),
         };
-        vec![self.launch_correlation(&correlation, [x, w, y], size)]
-    }
-
-    fn launch_correlation(&self, how: &Correlation, [x, w, y]: [&Tensor; 3], size: u32) -> Launch {
-        let positions = |a: usize| y.size(2 + a as isize).div_ceil(how.phases[a]);
-        let positions = y.size(0) * positions(0) * positions(1);
-        let tiles = positions.div_ceil(POSITIONS * size as usize);
-        let tiles = tiles * how.channels[0].div_ceil(CHANNELS) * self.groups;
-        let launch = Launch::new(kernel!("conv/correlate_subgroup").for_subgroups_of(size))
-            .bind("x", x)
-            .bind("w", w)
-            .bind("y", y)
-            .groups(tiles * how.phases[0] * how.phases[1]);
-        how.params(launch, self.groups, x.shape(), w.shape(), y.shape())
+        correlation.launch(size)
     }
 }
 
-impl Correlation {
-    fn params(&self, launch: Launch, groups: usize, x: &Shape, w: &Shape, y: &Shape) -> Launch {
+impl Correlation<'_> {
+    fn launch(&self, size: u32) -> Launch {
+        let (kernel, positions) = self.kernel();
+        let tiles = positions.div_ceil(WIDTH * size as usize);
+        let tiles = tiles * self.channels[1].div_ceil(HEIGHT) * self.groups;
+        let launch = Launch::new(kernel.for_subgroups_of(size))
+            .bind("x", self.x)
+            .bind("w", self.w)
+            .bind("y", self.y)
+            .groups(tiles * self.phases[0] * self.phases[1]);
+        self.params(launch, self.x.shape(), self.w.shape(), self.y.shape())
+    }
+
+    /// The kernel, and the positions of a phase, edges of tiles included.
+    fn kernel(&self) -> (Kernel, usize) {
+        let [n, _, height, width] = self.y.shape()[..] else { unreachable!("an image") };
+        let lines = n * height.div_ceil(self.phases[0]);
+        let runs = width.next_multiple_of(WIDTH);
+        let is_dense = self.phases[1] == 1 && self.step[1] == 1 && self.tap[1].abs() == 1;
+        // Where runs hang over the edge, full tiles of single positions do less.
+        if is_dense && self.w.size(3) == 3 && 5 * runs <= 6 * width {
+            return (kernel!("conv/correlate_rows_subgroup"), lines * runs);
+        }
+        (kernel!("conv/correlate_subgroup"), lines * width.div_ceil(self.phases[1]))
+    }
+
+    fn params(&self, launch: Launch, x: &Shape, w: &Shape, y: &Shape) -> Launch {
         let sizes = [
             ("samples", x[0]),
-            ("groups", groups),
-            ("channels_in", self.channels[1]),
-            ("channels_out", self.channels[0]),
+            ("groups", self.groups),
+            ("channels_in", self.channels[0]),
+            ("channels_out", self.channels[1]),
             ("height_in", x[2]),
             ("width_in", x[3]),
             ("height_out", y[2]),
@@ -93,14 +119,16 @@ impl Correlation {
             ("phases_x", self.phases[1]),
             ("step_y", self.step[0]),
             ("step_x", self.step[1]),
-            ("weight_in", self.pitch[1]),
-            ("weight_out", self.pitch[0]),
+            ("weight_in", self.pitch[0]),
+            ("weight_out", self.pitch[1]),
         ];
         let launch = sizes.into_iter().fold(launch, |launch, (name, n)| launch.param(name, n));
-        launch
-            .param("tap_y", self.tap[0])
-            .param("tap_x", self.tap[1])
-            .param("origin_y", self.origin[0])
-            .param("origin_x", self.origin[1])
+        let offsets = [
+            ("tap_y", self.tap[0]),
+            ("tap_x", self.tap[1]),
+            ("origin_y", self.origin[0]),
+            ("origin_x", self.origin[1]),
+        ];
+        offsets.into_iter().fold(launch, |launch, (name, n)| launch.param(name, n))
     }
 }

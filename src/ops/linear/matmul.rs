@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::gemm::{Matrix, Shared, for_each_task, gemm};
-use crate::device::{Family, Launch};
+use crate::device::{Family, Kernel, Launch};
 use crate::kernel;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
@@ -82,6 +82,22 @@ impl Tensor {
     }
 }
 
+/// Rows and columns that a subgroup makes.
+fn subgroup_tile(size: u32) -> [usize; 2] {
+    [32, 8 * size as usize]
+}
+
+/// Tiles of so many rows and columns that cover all of y.
+fn tiles(y: &Tensor, [rows, cols]: [usize; 2]) -> usize {
+    y.size(0) * y.size(1).div_ceil(rows) * y.size(2).div_ceil(cols)
+}
+
+/// Whether the large tiles of subgroups, some four times as fast, are full enough to pay.
+fn fills_subgroups(y: &Tensor, size: u32) -> bool {
+    let tile = subgroup_tile(size);
+    tiles(y, tile) * tile[0] * tile[1] < 4 * tiles(y, [8, 8]) * 64
+}
+
 /// Fewest rows of y that are worth a task of their own.
 const MIN_ROWS: usize = 64;
 
@@ -110,6 +126,37 @@ impl Matmul {
         let (rows, cols) = (x.shape[1], x.shape[2]);
         let matrix = Matrix::new(&x.f32()[batch * step..], rows, cols, cols);
         if transposed { matrix.transposed() } else { matrix }
+    }
+
+    /// The launch of a kernel, all but its grid.
+    fn launch_of(&self, kernel: Kernel, x: &[&Tensor], y: &Tensor) -> Launch {
+        let (a, b) = (x[0].shape(), x[1].shape());
+        let [m, k, n] = self.sizes(a, b);
+        let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
+        Launch::new(kernel)
+            .bind("a", x[0])
+            .bind("b", x[1])
+            .bind("y", y)
+            .param("batches", y.size(0))
+            .param("m", m)
+            .param("k", k)
+            .param("n", n)
+            .param("a_batch", sa[0])
+            .param("a_row", sa[1])
+            .param("a_col", sa[2])
+            .param("b_batch", sb[0])
+            .param("b_row", sb[1])
+            .param("b_col", sb[2])
+    }
+
+    fn launch_plain(&self, x: &[&Tensor], y: &Tensor) -> Launch {
+        let launch = self.launch_of(kernel!("linear/matmul"), x, y);
+        launch.elements(tiles(y, [8, 8]), 64)
+    }
+
+    fn launch_subgroups(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let kernel = kernel!("linear/matmul_subgroup").for_subgroups_of(size);
+        self.launch_of(kernel, x, y).groups(tiles(y, subgroup_tile(size)))
     }
 
     /// Rows of y: one row of one product.
@@ -172,36 +219,12 @@ impl Op for Matmul {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let (a, b) = (x[0].shape(), x[1].shape());
-        let [m, k, n] = self.sizes(a, b);
-        let (sa, sb) = (Self::strides(a, self.ta), Self::strides(b, self.tb));
-        let size = match y.device().family() {
-            Some(Family::Subgroup { size }) => Some(size),
-            _ => None,
-        };
-        let mut tiles = y.shape()[0] * m.div_ceil(8) * n.div_ceil(8);
-        let mut launch = Launch::new(kernel!("linear/matmul"));
-        if let Some(size) = size {
-            launch = Launch::new(kernel!("linear/matmul_subgroup").for_subgroups_of(size))
-                .param("y_row", n)
-                .param("y_col", 1usize);
-            tiles = y.shape()[0] * m.div_ceil(32) * n.div_ceil(8 * size as usize);
-        }
-        let launch = launch
-            .bind("a", x[0])
-            .bind("b", x[1])
-            .bind("y", y)
-            .param("batches", y.shape()[0])
-            .param("m", m)
-            .param("k", k)
-            .param("n", n)
-            .param("a_batch", sa[0])
-            .param("a_row", sa[1])
-            .param("a_col", sa[2])
-            .param("b_batch", sb[0])
-            .param("b_row", sb[1])
-            .param("b_col", sb[2]);
-        vec![launch.elements(tiles, if size.is_some() { 1 } else { 64 })]
+        vec![match y.device().family() {
+            Some(Family::Subgroup { size }) if fills_subgroups(y, size) => {
+                self.launch_subgroups(x, y, size)
+            }
+            _ => self.launch_plain(x, y),
+        }]
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
