@@ -1,4 +1,5 @@
-// conv2d_weight_grad.wgsl for processors that pretend to be GPUs (src/ops/conv/subgroup.rs).
+// conv2d_weight_grad.wgsl for processors that pretend to be GPUs; launched by
+// src/ops/conv/conv2d_weight_grad.rs.
 // One subgroup makes 32 weights (c, ky, kx) x (8 channels o per invocation). A load goes lane by
 // lane there, so each invocation loads the inputs of one weight in `SUBGROUP` and all get them by
 // broadcast: 12 loads feed 256 multiply-adds. Two positions at a time, because the sums of a tile

@@ -1,6 +1,6 @@
-// correlate_subgroup.wgsl where an axis x of stride 1 meets kernels of width 3, with neighbouring
-// taps (src/ops/conv/subgroup.rs): an invocation's 8 positions are neighbours in a row, so that 10
-// inputs serve all three taps, and 22 loads feed 768 multiply-adds.
+// correlate_subgroup.wgsl where an axis x of stride 1 meets three neighbouring taps; launched by
+// src/ops/conv/subgroup.rs. An invocation's 8 positions are neighbours in a row, so that 10 inputs
+// serve all three taps, and 22 loads feed 768 multiply-adds.
 // Runs of 8 positions go over n, row, col.
 // uses: index
 

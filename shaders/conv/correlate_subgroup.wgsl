@@ -1,4 +1,5 @@
-// conv2d and conv_transpose2d for processors that pretend to be GPUs (src/ops/conv/subgroup.rs):
+// conv2d and conv_transpose2d for processors that pretend to be GPUs, as src/ops/conv/subgroup.rs
+// sees them:
 // y[n, o, oy, ox] = sum over c, ky, kx of w(o, c, ky, kx) * x[n, c, iy, ix], with
 // oy = row * phases + phase and iy = row * step + (phase + origin + ky * tap) / phases, for the
 // taps where that is whole; zero outside.

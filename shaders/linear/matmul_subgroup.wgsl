@@ -1,4 +1,4 @@
-// matmul.wgsl for processors that pretend to be GPUs (src/ops/linear/matmul.rs).
+// matmul.wgsl for processors that pretend to be GPUs; launched by src/ops/linear/matmul.rs.
 // One subgroup makes 32 rows x (8 columns per invocation). A load goes lane by lane there, so each
 // invocation loads a's elements of one row in `SUBGROUP` and all get them by broadcast: 12 loads
 // feed 256 multiply-adds. Two steps of the sum at a time, because the sums of a tile do not fit
