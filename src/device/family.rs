@@ -20,10 +20,10 @@ pub enum Family {
 
 impl Family {
     /// The table: software drivers whose subgroups have one size, a part of a tile's 32 channels,
-    /// get the second form.
+    /// get the second form. Not those of 4: SwiftShader does not come back from kernels so long.
     pub(super) fn choose(kind: wgpu::DeviceType, subgroup_sizes: Option<(u32, u32)>) -> Self {
         match (kind, subgroup_sizes) {
-            (wgpu::DeviceType::Cpu, Some((size, most))) if size == most && 32 % size == 0 => {
+            (wgpu::DeviceType::Cpu, Some((size @ (8 | 16 | 32), most))) if size == most => {
                 Self::Subgroup { size }
             }
             _ => Self::Tiles,
