@@ -41,7 +41,7 @@ impl Op for CumSum {
     }
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let (rows, len) = (self.rows(y.shape()), y.size(-1));
-        let launch = Launch::new(Kernel { name: "cumsum".into(), source: KERNEL.into() });
+        let launch = Launch::new(Kernel::new("cumsum", KERNEL));
         let launch = launch.bind("x", x[0]).bind("y", y).param("rows", rows).param("len", len);
         vec![launch.param("reversed", usize::from(self.reversed)).rounds(len).elements(rows, 64)]
     }

@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: dump_wgsl FOLDER")?);
     for (kernel, overrides) in kernel_texts::all() {
         let chosen = overrides.iter().map(|(name, value)| format!(".{name}-{value}"));
-        let name = format!("{}{}", kernel.name, chosen.collect::<String>());
+        let size = kernel.subgroup.map(|size| format!(".subgroup-{size}")).unwrap_or_default();
+        let name = format!("{}{size}{}", kernel.name, chosen.collect::<String>());
         let path = |ending: &str| folder.join(format!("{name}.{ending}"));
         std::fs::create_dir_all(path("wgsl").parent().ok_or("a file has a folder")?)?;
         let kernel = Specialised::new(&kernel, &overrides)?;

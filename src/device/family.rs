@@ -27,11 +27,12 @@ impl Family {
         gpu.family()
     }
 
-    /// The table: software drivers whose subgroups have one size get the second form.
+    /// The table: software drivers whose subgroups have one size, a part of a tile's 32 channels,
+    /// get the second form. Not those of 4: SwiftShader does not come back from kernels so long.
     pub(super) fn choose(kind: wgpu::DeviceType, subgroup_sizes: Option<(u32, u32)>) -> Self {
         match (kind, subgroup_sizes) {
-            (wgpu::DeviceType::Cpu, Some((least, most))) if least == most => {
-                Self::Subgroup { size: least }
+            (wgpu::DeviceType::Cpu, Some((size @ (8 | 16 | 32), most))) if size == most => {
+                Self::Subgroup { size }
             }
             _ => Self::Tiles,
         }

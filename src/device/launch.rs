@@ -11,21 +11,31 @@ pub struct Kernel {
     pub name: Cow<'static, str>,
     /// The text.
     pub source: Cow<'static, str>,
+    /// Invocations of a subgroup, for a text that depends on them.
+    pub subgroup: Option<u32>,
+}
+
+impl Kernel {
+    /// A text under a name of its own.
+    pub fn new(name: impl Into<Cow<'static, str>>, source: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), source: source.into(), subgroup: None }
+    }
+
+    /// A text made for subgroups of this size.
+    #[must_use]
+    pub fn for_subgroups_of(self, size: u32) -> Self {
+        Self { subgroup: Some(size), ..self }
+    }
 }
 
 /// The kernel file of the given path below `shaders/`.
 #[macro_export]
 macro_rules! kernel {
     ($path:literal) => {
-        $crate::device::Kernel {
-            name: ::std::borrow::Cow::Borrowed($path),
-            source: ::std::borrow::Cow::Borrowed(include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/shaders/",
-                $path,
-                ".wgsl"
-            ))),
-        }
+        $crate::device::Kernel::new(
+            $path,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl")),
+        )
     };
 }
 

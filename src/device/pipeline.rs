@@ -42,6 +42,7 @@ pub(super) struct Bound<'a> {
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
     kernel: Cow<'static, str>,
+    subgroup: Option<u32>,
     overrides: Vec<(&'static str, u64)>,
 }
 
@@ -76,7 +77,8 @@ impl Pipelines {
     ) -> Result<Option<Arc<Pipeline>>> {
         let mut sorted: Vec<_> = overrides.iter().map(|&(name, v)| (name, v.to_bits())).collect();
         sorted.sort_unstable();
-        let key = Key { kernel: kernel.name.clone(), overrides: sorted };
+        let (name, subgroup) = (kernel.name.clone(), kernel.subgroup);
+        let key = Key { kernel: name, subgroup, overrides: sorted };
         if let Some(known) = self.made.get(&key) {
             return Ok(known.clone());
         }

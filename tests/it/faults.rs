@@ -26,7 +26,7 @@ impl Op for Custom {
         unreachable!("for the GPU only")
     }
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let kernel = Kernel { name: "custom".into(), source: self.0.into() };
+        let kernel = Kernel::new("custom", self.0);
         let launch = Launch::new(kernel).param("rounds", 60_000_usize);
         vec![launch.bind("x", x[0]).bind("y", y).groups(2000)]
     }

@@ -23,6 +23,9 @@ pub(crate) fn all() -> Vec<(Kernel, Vec<(&'static str, f64)>)> {
     hand_written().into_iter().chain(generated()).flat_map(with_choices).collect()
 }
 
+/// Sizes of subgroups that the texts depending on them are tried with.
+const SUBGROUPS: [u32; 2] = [8, 4];
+
 /// Every kernel file below `shaders/`; helpers have no entry point of their own.
 pub(crate) fn hand_written() -> Vec<Kernel> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
@@ -36,7 +39,12 @@ pub(crate) fn hand_written() -> Vec<Kernel> {
             let name = path.strip_prefix(&folder).expect("below").with_extension("");
             let name = name.to_str().expect("UTF-8").replace('\\', "/");
             let source = std::fs::read_to_string(&path).expect("readable");
-            found.push(Kernel { name: name.into(), source: source.into() });
+            let depends = source.contains("const SUBGROUP:");
+            let kernel = Kernel::new(name, source);
+            match depends {
+                true => found.extend(SUBGROUPS.map(|size| kernel.clone().for_subgroups_of(size))),
+                false => found.push(kernel),
+            }
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));

@@ -75,8 +75,29 @@ fn tiled_convolutions() -> Vec<Convolution> {
     ]
 }
 
+/// Enough channels for tiles of 32, full and partial in each direction, where rows of 8 neighbours
+/// fit and where they do not.
+fn subgroup_convolutions() -> Vec<Convolution> {
+    let plain = Conv2d::default();
+    vec![
+        ([4, 32, 8, 8], (64, [3, 3]), same(3)),
+        ([2, 13, 7, 16], (40, [3, 3]), same(3)),
+        ([1, 9, 9, 15], (33, [2, 3]), Conv2d { stride: [2, 1], dilation: [3, 1], ..same(3) }),
+        ([3, 30, 6, 8], (20, [3, 3]), Conv2d { groups: 2, ..same(3) }),
+        ([1, 10, 5, 24], (10, [1, 3]), Conv2d { padding: [0, 2], ..plain }),
+        ([16, 32, 4, 4], (32, [3, 3]), same(3)),
+        ([3, 12, 1, 1], (20, [1, 1]), plain),
+        ([2, 11, 1, 1], (70, [3, 3]), same(3)),
+        ([1, 10, 1, 9], (12, [1, 3]), Conv2d { dilation: [1, 3], ..plain }),
+        ([2, 33, 13, 11], (12, [3, 2]), Conv2d { stride: [3, 2], padding: [2, 1], ..plain }),
+        ([1, 40, 10, 16], (36, [3, 3]), Conv2d { groups: 4, stride: [2, 2], ..same(3) }),
+    ]
+}
+
 fn conv_cases() -> Vec<Case> {
-    cases_of(&convolutions())
+    let mut cases = cases_of(&convolutions());
+    cases.extend(cases_of(&subgroup_convolutions()));
+    cases
 }
 
 fn cases_of(convolutions: &[Convolution]) -> Vec<Case> {
@@ -102,6 +123,9 @@ fn cases_of(convolutions: &[Convolution]) -> Vec<Case> {
 
 fn matmul_cases() -> Vec<Case> {
     products_of(&[
+        (&[64, 32], &[32, 128]),
+        (&[9, 1], &[1, 100]),
+        (&[2, 3, 33, 7], &[3, 7, 65]),
         (&[257, 129], &[129, 65]),
         (&[3, 130, 33], &[3, 33, 31]),
         (&[16, 128], &[128, 128]),
@@ -201,6 +225,22 @@ fn tiles_agree_with_the_twins_and_with_themselves() {
     all.extend(matmul_cases());
     for case in all {
         compare(&case, &device);
+        assert!(case.run(&device) == case.run(&device), "{}: bits differ", case.name);
+    }
+}
+
+#[test]
+fn every_adapter_can_run_the_kernels_for_gpus() {
+    let Some(device) = common::own_gpu() else { return };
+    device.set_family(Family::Tiles);
+    let cases = conv_cases().into_iter().chain(matmul_cases());
+    cases.for_each(|case| compare(&case, &device));
+}
+
+#[test]
+fn two_runs_of_a_kernel_are_equal_to_the_bit() {
+    let Some(device) = common::gpu() else { return };
+    for case in conv_cases().into_iter().chain(matmul_cases()) {
         assert!(case.run(&device) == case.run(&device), "{}: bits differ", case.name);
     }
 }

@@ -33,7 +33,8 @@ fn answer(k: &Kernel, text: &str, at: usize, replacement: &str) -> Option<String
     } else {
         k.source.len()
     };
-    let broken = Kernel { name: k.name.clone(), source: changed[..own].to_string().into() };
+    let source = changed[..own].to_string().into();
+    let broken = Kernel { name: k.name.clone(), source, subgroup: k.subgroup };
     kernel::check_composed(&broken, changed, &[]).err().map(|e| e.to_string())
 }
 
@@ -90,7 +91,7 @@ fn small(items: &str, body: &str) -> Kernel {
         }}
         "
     );
-    Kernel { name: "small".into(), source: text.into() }
+    Kernel::new("small", text)
 }
 
 #[track_caller]

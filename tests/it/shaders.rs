@@ -112,7 +112,7 @@ fn texts_depend_on_steps_and_never_on_numbers() {
 #[test]
 fn a_refused_kernel_names_its_file_and_line() {
     let refused = |source: &'static str| {
-        let k = Kernel { name: "broken".into(), source: source.into() };
+        let k = Kernel::new("broken", source);
         let checked = kernel::compose(&k)
             .and_then(|text| kernel::validate(&k, &text))
             .and_then(|(module, _)| kernel::reflect(&k, &module));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::columns::{Columns, Target};
 use super::conv_transpose2d::ConvTranspose2d;
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, met, taps};
+use super::{Conv2d, met, subgroup, taps};
 use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::linear::tiling::Tiling;
@@ -72,8 +72,12 @@ impl Op for Conv2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let channels = y.size(1) / self.groups;
         match Family::of(y.device()) {
             Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { size } if subgroup::is_filled_by(channels) => {
+                vec![self.correlate(x, y, size)]
+            }
             Family::Subgroup { .. } => vec![self.in_registers(x, y)],
         }
     }

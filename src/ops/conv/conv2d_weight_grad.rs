@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::columns::Columns;
 use super::conv_transpose2d::ConvTranspose2d;
-use super::{Conv2d, inside, met, taps};
+use super::{Conv2d, inside, met, subgroup, taps};
 use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::linear::tiling::{INVOCATIONS, Tiling};
@@ -23,6 +23,9 @@ impl Tensor {
         apply(Conv2dWeightGrad { conv: *conv, kernel }, &[self, g])
     }
 }
+
+/// Subgroups that keep the threads of a processor busy.
+const SUBGROUPS: usize = 64;
 
 /// From x and g to the shape of the weight.
 pub(super) struct Conv2dWeightGrad {
@@ -75,6 +78,7 @@ impl Op for Conv2dWeightGrad {
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         match Family::of(y.device()) {
             Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { size } if self.fills_subgroups(y) => self.in_subgroups(x, y, size),
             Family::Subgroup { .. } => self.in_registers(x, y),
         }
     }
@@ -96,30 +100,9 @@ impl Op for Conv2dWeightGrad {
 
 impl Conv2dWeightGrad {
     fn in_registers(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [o, c, kh, kw] = y.shape()[..] else { unreachable!("checked by shape") };
-        let groups = self.conv.groups;
-        let tiles = groups * (o / groups).div_ceil(8) * (c * kh * kw).div_ceil(8);
-        // Enough parts to fill a device, each of 64 positions at least.
-        let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
-        let parts = INVOCATIONS.div_ceil(tiles).min((lines * width).div_ceil(64));
-        // And enough that no invocation goes round its loops too often.
-        let parts = parts.max((lines * width).div_ceil(Launch::MAX_ROUNDS)).min(lines);
-        let run = lines.div_ceil(parts);
-        let parts = lines.div_ceil(run);
-        let partial = match parts {
-            1 => y.detach(),
-            _ => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
-        };
-        let launch = Launch::new(kernel!("conv/conv2d_weight_grad"))
-            .bind("x", x[0])
-            .bind("g", x[1])
-            .bind("y", &partial)
-            .param("parts", parts)
-            .param("run", run)
-            .elements(parts * tiles, 64);
-        let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
-        let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
-        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+        let tiles = self.tiles(y, [8, 8]);
+        let launch = Launch::new(kernel!("conv/conv2d_weight_grad"));
+        self.in_parts(x, y, INVOCATIONS.div_ceil(tiles), |parts| launch.elements(parts * tiles, 64))
     }
 
     fn in_tiles(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
@@ -132,6 +115,56 @@ impl Conv2dWeightGrad {
         let kernel = kernel!("conv/conv2d_weight_grad_tiles");
         let launch = Launch::new(kernel).bind("x", x[0]).bind("g", x[1]);
         tiling.launches(self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape()), y)
+    }
+
+    fn in_subgroups(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Vec<Launch> {
+        let tiles = self.tiles(y, [subgroup::WIDTH * size as usize, subgroup::HEIGHT]);
+        let kernel = kernel!("conv/conv2d_weight_grad_subgroup").for_subgroups_of(size);
+        let launch = Launch::new(kernel);
+        self.in_parts(x, y, SUBGROUPS.div_ceil(tiles), |parts| launch.groups(parts * tiles))
+    }
+
+    /// Tiles of so many channels and weights of one channel.
+    fn tiles(&self, y: &Tensor, [channels, weights]: [usize; 2]) -> usize {
+        let (groups, fan) = (self.conv.groups, y.numel() / y.size(0));
+        groups * (y.size(0) / groups).div_ceil(channels) * fan.div_ceil(weights)
+    }
+
+    /// The launch of a kernel, given without bindings and parameters, for about so many parts, and
+    /// the sum of the parts.
+    fn in_parts(
+        &self,
+        x: &[&Tensor],
+        y: &Tensor,
+        wanted: usize,
+        launch: impl FnOnce(usize) -> Launch,
+    ) -> Vec<Launch> {
+        // Each of 64 positions at least.
+        let (lines, width) = (x[1].size(0) * x[1].size(2), x[1].size(3));
+        let parts = wanted.min((lines * width).div_ceil(64));
+        // And enough that no invocation goes round its loops too often.
+        let parts = parts.max((lines * width).div_ceil(Launch::MAX_ROUNDS)).min(lines);
+        let run = lines.div_ceil(parts);
+        let parts = lines.div_ceil(run);
+        let partial = match parts {
+            1 => y.detach(),
+            _ => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
+        };
+        let launch = launch(parts)
+            .bind("x", x[0])
+            .bind("g", x[1])
+            .bind("y", &partial)
+            .param("parts", parts)
+            .param("run", run);
+        let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
+        let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
+        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+    }
+
+    /// Whether the large tiles of subgroups are full enough to pay.
+    fn fills_subgroups(&self, y: &Tensor) -> bool {
+        let (channels, fan) = (y.size(0) / self.conv.groups, y.numel() / y.size(0));
+        subgroup::is_filled_by(channels.min(fan))
     }
 
     /// Rows of y: one line of one channel of one output's weight.

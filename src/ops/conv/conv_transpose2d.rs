@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::columns::{Columns, Target};
 use super::conv2d_weight_grad::Conv2dWeightGrad;
-use super::{Conv2d, inside};
+use super::{Conv2d, inside, subgroup};
 use crate::device::{Family, Launch};
 use crate::kernel;
 use crate::ops::linear::tiling::Tiling;
@@ -111,8 +111,12 @@ impl Op for ConvTranspose2d {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
+        let channels = y.size(1) / self.conv.groups;
         match Family::of(y.device()) {
             Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { size } if subgroup::is_filled_by(channels) => {
+                vec![self.conv.correlate_back(x, y, size)]
+            }
             Family::Subgroup { .. } => vec![self.in_registers(x, y)],
         }
     }

@@ -10,6 +10,7 @@ mod columns;
 pub mod conv2d;
 pub mod conv2d_weight_grad;
 pub mod conv_transpose2d;
+mod subgroup;
 
 use std::iter::StepBy;
 use std::ops::Range;

@@ -83,6 +83,22 @@ impl Tensor {
     }
 }
 
+/// Rows and columns that a subgroup makes.
+fn subgroup_tile(size: u32) -> [usize; 2] {
+    [32, 8 * size as usize]
+}
+
+/// Tiles of so many rows and columns that cover all of y.
+fn tiles(y: &Tensor, [rows, cols]: [usize; 2]) -> usize {
+    y.size(0) * y.size(1).div_ceil(rows) * y.size(2).div_ceil(cols)
+}
+
+/// Whether the large tiles of subgroups, some four times as fast, are full enough to pay.
+fn fills_subgroups(y: &Tensor, size: u32) -> bool {
+    let tile = subgroup_tile(size);
+    tiles(y, tile) * tile[0] * tile[1] < 4 * tiles(y, [8, 8]) * 64
+}
+
 /// Fewest rows of y that are worth a task of their own.
 const MIN_ROWS: usize = 64;
 
@@ -147,6 +163,12 @@ impl Matmul {
             .param("b_batch", sb[0])
             .param("b_row", sb[1])
             .param("b_col", sb[2])
+    }
+
+    fn in_subgroups(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let kernel = kernel!("linear/matmul_subgroup").for_subgroups_of(size);
+        let launch = self.params(Launch::new(kernel), x, y.size(0));
+        launch.bind("y", y).groups(tiles(y, subgroup_tile(size)))
     }
 
     /// Rows of y: one row of one product.
@@ -220,6 +242,9 @@ impl Op for Matmul {
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         match Family::of(y.device()) {
             Family::Tiles => self.in_tiles(x, y),
+            Family::Subgroup { size } if fills_subgroups(y, size) => {
+                vec![self.in_subgroups(x, y, size)]
+            }
             Family::Subgroup { .. } => vec![self.in_registers(x, y)],
         }
     }

@@ -79,10 +79,7 @@ pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
 fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     let source = text(program, inputs, form).expect("writing to a string");
     let form = if form == Form::Flat { "flat" } else { "strided" };
-    Kernel {
-        name: format!("pointwise/{form}-{:016x}", hash(&source)).into(),
-        source: source.into(),
-    }
+    Kernel::new(format!("pointwise/{form}-{:016x}", hash(&source)), source)
 }
 
 /// FNV-1a, the same in every process, so that dumps and profiles can be compared.

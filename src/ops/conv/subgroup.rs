@@ -1,0 +1,134 @@
+//! Convolutions for [`Family::Subgroup`](crate::device::Family): seen by phases of the output,
+//! `conv2d` and `conv_transpose2d` are one correlation. It has two kernels: one for anything, and
+//! one for rows of neighbours.
+
+use super::Conv2d;
+use crate::device::{Kernel, Launch};
+use crate::kernel;
+use crate::tensor::{Shape, Tensor};
+
+/// What a subgroup makes of one thing (channels here), each value of it known to all by broadcast.
+pub(super) const HEIGHT: usize = 32;
+/// What an invocation makes of the other (positions here).
+pub(super) const WIDTH: usize = 8;
+
+/// What takes x to y.
+struct Correlation<'a> {
+    x: &'a Tensor,
+    w: &'a Tensor,
+    y: &'a Tensor,
+    groups: usize,
+    /// Channels in a group of x, and of y.
+    channels: [usize; 2],
+    /// Elements of w between channels of x, and of y.
+    pitch: [usize; 2],
+    /// Remainders that tell positions of y apart which other taps meet.
+    phases: [usize; 2],
+    /// Elements of x between neighbouring positions of a phase.
+    step: [usize; 2],
+    /// Elements of x between taps, times `phases`.
+    tap: [i32; 2],
+    /// Element of x that the first tap brings to the first position, times `phases`.
+    origin: [i32; 2],
+}
+
+/// Whether tiles so large, some four times as fast, are full enough to pay for these channels.
+pub(super) fn is_filled_by(channels: usize) -> bool {
+    channels > 8
+}
+
+impl Conv2d {
+    /// `conv2d` on a device with subgroups of `size`.
+    pub(super) fn correlate(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let (x, w) = (x[0], x[1]);
+        let taps = w.size(2) * w.size(3);
+        let correlation = Correlation {
+            x,
+            w,
+            y,
+            groups: self.groups,
+            channels: [w.size(1), w.size(0) / self.groups],
+            pitch: [taps, w.size(1) * taps],
+            phases: [1, 1],
+            step: self.stride,
+            tap: self.dilation.map(|d| d as i32),
+            origin: self.padding.map(|p| -(p as i32)),
+        };
+        correlation.launch(size)
+    }
+
+    /// `conv_transpose2d` on a device with subgroups of `size`.
+    pub(super) fn correlate_back(&self, x: &[&Tensor], y: &Tensor, size: u32) -> Launch {
+        let (x, w) = (x[0], x[1]);
+        let taps = w.size(2) * w.size(3);
+        let correlation = Correlation {
+            x,
+            w,
+            y,
+            groups: self.groups,
+            channels: [w.size(0) / self.groups, w.size(1)],
+            pitch: [w.size(1) * taps, taps],
+            phases: self.stride,
+            step: [1, 1],
+            tap: self.dilation.map(|d| -(d as i32)),
+            origin: self.padding.map(|p| p as i32),
+        };
+        correlation.launch(size)
+    }
+}
+
+impl Correlation<'_> {
+    fn launch(&self, size: u32) -> Launch {
+        let (kernel, positions) = self.kernel();
+        let tiles = positions.div_ceil(WIDTH * size as usize);
+        let tiles = tiles * self.channels[1].div_ceil(HEIGHT) * self.groups;
+        let launch = Launch::new(kernel.for_subgroups_of(size))
+            .bind("x", self.x)
+            .bind("w", self.w)
+            .bind("y", self.y)
+            .groups(tiles * self.phases[0] * self.phases[1]);
+        self.params(launch, self.x.shape(), self.w.shape(), self.y.shape())
+    }
+
+    /// The kernel, and the positions of a phase, edges of tiles included.
+    fn kernel(&self) -> (Kernel, usize) {
+        let [n, _, height, width] = self.y.shape()[..] else { unreachable!("an image") };
+        let lines = n * height.div_ceil(self.phases[0]);
+        let runs = width.next_multiple_of(WIDTH);
+        let is_dense = self.phases[1] == 1 && self.step[1] == 1 && self.tap[1].abs() == 1;
+        // Where runs hang over the edge, full tiles of single positions do less.
+        if is_dense && self.w.size(3) == 3 && 5 * runs <= 6 * width {
+            return (kernel!("conv/correlate_rows_subgroup"), lines * runs);
+        }
+        (kernel!("conv/correlate_subgroup"), lines * width.div_ceil(self.phases[1]))
+    }
+
+    fn params(&self, launch: Launch, x: &Shape, w: &Shape, y: &Shape) -> Launch {
+        let sizes = [
+            ("samples", x[0]),
+            ("groups", self.groups),
+            ("channels_in", self.channels[0]),
+            ("channels_out", self.channels[1]),
+            ("height_in", x[2]),
+            ("width_in", x[3]),
+            ("height_out", y[2]),
+            ("width_out", y[3]),
+            ("kernel_y", w[2]),
+            ("kernel_x", w[3]),
+            ("phases_y", self.phases[0]),
+            ("phases_x", self.phases[1]),
+            ("step_y", self.step[0]),
+            ("step_x", self.step[1]),
+            ("weight_in", self.pitch[0]),
+            ("weight_out", self.pitch[1]),
+        ];
+        let launch = sizes.into_iter().fold(launch, |launch, (name, n)| launch.param(name, n));
+        let offsets = [
+            ("tap_y", self.tap[0]),
+            ("tap_x", self.tap[1]),
+            ("origin_y", self.origin[0]),
+            ("origin_x", self.origin[1]),
+        ];
+        offsets.into_iter().fold(launch, |launch, (name, n)| launch.param(name, n))
+    }
+}
