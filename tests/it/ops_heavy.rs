@@ -230,14 +230,6 @@ fn tiles_agree_with_the_twins_and_with_themselves() {
 }
 
 #[test]
-fn every_adapter_can_run_the_kernels_for_gpus() {
-    let Some(device) = common::own_gpu() else { return };
-    device.set_family(Family::Tiles);
-    let cases = conv_cases().into_iter().chain(matmul_cases());
-    cases.for_each(|case| compare(&case, &device));
-}
-
-#[test]
 fn two_runs_of_a_kernel_are_equal_to_the_bit() {
     let Some(device) = common::gpu() else { return };
     for case in conv_cases().into_iter().chain(matmul_cases()) {
