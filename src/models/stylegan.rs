@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
-use crate::nn::{Builder, Init, Param, blur_kernel, fused_scale_weight};
+use crate::nn::{Builder, EqualLinear, Init, Param, blur_kernel, fused_scale_weight};
 use crate::ops::conv::Conv2d;
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::ops::resample::resize::Resize;
@@ -126,35 +126,10 @@ impl Config {
     }
 }
 
-/// y = leaky ReLU(x wᵀ · gain · lr_mul / √in + b · lr_mul); slope 1 without activation.
-struct Dense {
-    weight: Param, // [out, in]
-    bias: Param,   // [out]
-    gain: f64,
-    lr_mul: f64,
-    slope: f64,
-}
-
-impl Dense {
-    fn new(b: &mut Builder, [inputs, outputs]: [usize; 2], lr_mul: f64, is_hidden: bool) -> Self {
-        let (gain, slope) = if is_hidden { (2f64.sqrt(), 0.2) } else { (1.0, 1.0) };
-        let weight = b.param("weight", [outputs, inputs], Init::Normal(1.0 / lr_mul));
-        Self { weight, bias: b.param("bias", [outputs], Init::Constant(0.0)), gain, lr_mul, slope }
-    }
-
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let scale = self.gain * self.lr_mul / (self.weight.shape()[1] as f64).sqrt();
-        let [product, bias] = Expr::inputs();
-        let sum = product * scale + bias * self.lr_mul;
-        let value = if self.slope == 1.0 { sum } else { sum.leaky_relu(self.slope) };
-        pointwise(&[&x.linear(&self.weight.get(), None), &self.bias.get()], &value)
-    }
-}
-
 /// Latent to style: pixel norm, then dense layers. A label is embedded and joins the latent.
 pub struct Mapping {
     label_weight: Option<Param>, // [labels, Z]
-    layers: Vec<Dense>,
+    layers: Vec<EqualLinear>,
 }
 
 impl Mapping {
@@ -170,7 +145,9 @@ impl Mapping {
         let layer = |k: usize| {
             let from = if k == 0 { inputs } else { config.mapping_fmaps };
             let to = if k + 1 == config.mapping_layers { last } else { config.mapping_fmaps };
-            b.at(&format!("dense{k}"), |b| Dense::new(b, [from, to], config.mapping_lr_mul, true))
+            b.at(&format!("dense{k}"), |b| {
+                EqualLinear::he_activated(b, from, to, config.mapping_lr_mul)
+            })
         };
         Self { label_weight, layers: (0..config.mapping_layers).map(layer).collect() }
     }
@@ -208,10 +185,10 @@ enum Start {
 /// Convolution, noise, bias, leaky ReLU, instance norm, style.
 pub struct StyledLayer {
     start: Start,
-    strength: Param, // [C], or [R, R] for noise per channel
-    noise: Param,    // [1, 1, R, R], or [1, C, 1, 1]
-    bias: Param,     // [C]
-    style: Dense,    // D to 2 C
+    strength: Param,    // [C], or [R, R] for noise per channel
+    noise: Param,       // [1, 1, R, R], or [1, C, 1, 1]
+    bias: Param,        // [C]
+    style: EqualLinear, // D to 2 C
     blur: Tensor,
 }
 
@@ -254,7 +231,9 @@ impl StyledLayer {
             strength,
             noise,
             bias: b.param("bias", [channels], Init::Constant(0.0)),
-            style: b.at("style", |b| Dense::new(b, [config.w_space_dim, 2 * channels], 1.0, false)),
+            style: b.at("style", |b| {
+                EqualLinear::new(b, config.w_space_dim, 2 * channels, Init::Constant(0.0))
+            }),
             blur: blur_kernel(&[1.0, 2.0, 1.0], 1.0, device),
         }
     }
@@ -281,9 +260,7 @@ impl StyledLayer {
         let (strength, bias) = (column(self.strength.get()), column(self.bias.get()));
         let y = pointwise(&[&y, noise, &strength, &bias], &value).standardize(&[2, 3], EPS);
         let style = self.style.forward(w);
-        let [scale, shift] = style.chunk(1).map(|part| part.reshape([w.size(0), y.size(1), 1, 1]));
-        let [value, scale_k, shift_k] = Expr::inputs();
-        (pointwise(&[&y, &scale, &shift], &(value * (scale_k + 1.0) + shift_k)), style)
+        (styled(&y, &style), style)
     }
 
     fn convolved(&self, x: Option<&Tensor>, w: &Tensor) -> Tensor {
@@ -307,6 +284,18 @@ impl StyledLayer {
             }
         }
     }
+}
+
+/// Equation 1 behind the instance norm: y `[N, C, H, W]` times 1 + the first half of the style
+/// `[N, 2 C]`, plus the second.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn styled(y: &Tensor, style: &Tensor) -> Tensor {
+    let [scale, shift] = style.chunk(1).map(|part| part.reshape([y.size(0), y.size(1), 1, 1]));
+    let [value, scale_k, shift_k] = Expr::inputs();
+    pointwise(&[y, &scale, &shift], &(value * (scale_k + 1.0) + shift_k))
 }
 
 /// A stored weight `[O, I, k, k]` at run time: times √2 / √(k² I).

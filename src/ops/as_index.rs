@@ -44,7 +44,7 @@ impl Op for AsIndex {
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
-        let axis = y.iter().position(|&n| n != 1)?;
+        let axis = y.leading()?;
         Some(Cut { inputs: vec![Some(axis); x.len()], output: Some(axis) })
     }
 

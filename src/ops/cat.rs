@@ -91,7 +91,7 @@ impl Op for Cat {
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
-        let axis = y[..self.axis].iter().position(|&n| n != 1)?;
+        let axis = y.leading().filter(|&axis| axis < self.axis)?;
         Some(Cut { inputs: vec![Some(axis); x.len()], output: Some(axis) })
     }
 

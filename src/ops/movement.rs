@@ -299,7 +299,7 @@ impl Op for Movement {
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
-        let output = y.iter().position(|&n| n != 1)?;
+        let output = y.leading()?;
         let axis = self.axes[output];
         let is_whole = |source| axis == Axis::whole(x[0][source], source);
         let is_possible = axis.source.is_none_or(is_whole);

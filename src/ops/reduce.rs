@@ -77,23 +77,6 @@ impl Tensor {
         self.reduced(Kind::Argmax, &[axis], keepdim)
     }
 
-    /// Sums what broadcasting spread: the transpose of `expand`.
-    ///
-    /// # Panics
-    /// When this shape is no broadcast of `shape`.
-    #[track_caller]
-    pub fn sum_to(&self, shape: &Shape) -> Self {
-        if self.shape() == shape {
-            return self.clone();
-        }
-        let fits = shape.broadcast(self.shape()).as_ref() == Some(self.shape());
-        assert!(fits, "sum_to: {:?} to {shape:?}", self.shape());
-        let missing = self.shape().len() - shape.len();
-        let spread = |&k: &usize| k < missing || shape[k - missing] != self.shape()[k];
-        let axes: Vec<usize> = (0..self.shape().len()).filter(spread).collect();
-        self.sum(&axes, true).reshape(shape)
-    }
-
     fn all_axes(&self) -> Vec<usize> {
         (0..self.shape().len()).collect()
     }
@@ -208,7 +191,7 @@ impl Op for Reduce {
     }
 
     fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
-        let axis = x[0].iter().position(|&n| n != 1)?;
+        let axis = x[0].leading()?;
         let is_summed = self.axes.contains(&axis);
         let is_possible = !is_summed || self.kind == Kind::Sum;
         let output = if is_summed { None } else { Some(axis) };
@@ -257,9 +240,21 @@ fn first_maximum(x: &Tensor, axis: usize) -> Tensor {
     (-maximum_along(&of_max, axis)).as_index()
 }
 
-/// The launches that write the sum of x over `axes` to y, for operations that sum in parts.
-pub(super) fn sum_into(x: &Tensor, axes: &[usize], y: &Tensor) -> Vec<Launch> {
-    Reduce { kind: Kind::Sum, axes: axes.to_vec() }.launch(&[x], y)
+/// The launches of an operation that computes y as the sum of so many parts `[parts, y]`: the one
+/// that writes them to the tensor it is given, and those that add them up. One part is y itself.
+pub(super) fn in_parts(
+    op: &str,
+    parts: usize,
+    y: &Tensor,
+    launch: impl FnOnce(&Tensor) -> Launch,
+) -> Vec<Launch> {
+    if parts == 1 {
+        return vec![launch(&y.detach())];
+    }
+    let partial = Tensor::empty(op, [parts, y.numel()], y.dtype(), y.device());
+    let mut launches = vec![launch(&partial)];
+    launches.extend(Reduce { kind: Kind::Sum, axes: vec![0] }.launch(&[&partial], y));
+    launches
 }
 
 /// How a reduction is spread over a GPU.

@@ -18,6 +18,11 @@ impl Shape {
         product.unwrap_or_else(|| panic!("shape {self:?} has too many elements to count"))
     }
 
+    /// The first axis whose size is not 1: its slices lie one behind the other.
+    pub fn leading(&self) -> Option<usize> {
+        self.iter().position(|&n| n != 1)
+    }
+
     /// Distance in elements between neighbours along each axis.
     pub fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.len()];

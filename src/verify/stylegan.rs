@@ -7,7 +7,7 @@ use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
 use super::pggan::{Halving, doubled_conv, slope};
 use crate::Result;
-use crate::models::stylegan::{Config, Generator};
+use crate::models::stylegan::{Config, Generator, styled};
 use crate::nn::conv::bias_act;
 use crate::nn::{Network, blur_kernel, ema_update};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
@@ -110,8 +110,7 @@ fn adain(
 ) -> (Tensor, Tensor) {
     let weight = weight * (gain / (w.size(1) as f64).sqrt());
     let style = w.linear(&weight, Some(bias));
-    let [scale, shift] = style.chunk(1).map(|part| part.reshape([w.size(0), x.size(1), 1, 1]));
-    (x.standardize(&[2, 3], eps) * (scale + 1.0) + shift, style)
+    (styled(&x.standardize(&[2, 3], eps), &style), style)
 }
 
 fn conv_block(c: &Context) -> Result<Outputs> {

@@ -5,10 +5,12 @@
 mod sample;
 mod step;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::device::Device;
 use crate::models::sarigan::Config;
@@ -60,6 +62,16 @@ impl Preset {
             Self::Published => Config::published(res),
         }
     }
+}
+
+/// The result on stdout: on one line, or for people.
+fn print_report(report: &Value, on_one_line: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match on_one_line {
+        true => writeln!(out, "{report}")?,
+        false => writeln!(out, "{report:#}")?,
+    }
+    Ok(())
 }
 
 /// The operations that took most of the time, on stderr.

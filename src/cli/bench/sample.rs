@@ -1,11 +1,10 @@
 //! `semgan bench sample`: how long pictures take.
 
-use std::io::Write;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_profile};
+use super::{Preset, at_least_one, print_profile, print_report};
 use crate::Result;
 use crate::cli::DeviceArgs;
 use crate::models::sarigan::Generator;
@@ -69,11 +68,5 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         "dispatches_per_picture": cost.dispatches as f64 / count,
         "peak_device_bytes": cost.peak_bytes,
     });
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{report}")?;
-    } else {
-        writeln!(out, "{report:#}")?;
-    }
-    Ok(())
+    print_report(&report, args.json)
 }

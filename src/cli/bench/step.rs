@@ -1,11 +1,10 @@
 //! `semgan bench step`: how long a training iteration takes.
 
-use std::io::Write;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_profile};
+use super::{Preset, at_least_one, print_profile, print_report};
 use crate::cli::DeviceArgs;
 use crate::cli::train::{FormName, RecipeName};
 use crate::device::{Counters, Device};
@@ -97,13 +96,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if args.profile {
         print_profile(&device);
     }
-    let mut out = std::io::stdout().lock();
-    if args.json {
-        writeln!(out, "{report}")?;
-    } else {
-        writeln!(out, "{report:#}")?;
-    }
-    Ok(())
+    print_report(&report, args.json)
 }
 
 /// One phase, on inputs that are there already.

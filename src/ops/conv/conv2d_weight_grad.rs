@@ -146,19 +146,10 @@ impl Conv2dWeightGrad {
         let parts = parts.max((lines * width).div_ceil(Launch::MAX_ROUNDS)).min(lines);
         let run = lines.div_ceil(parts);
         let parts = lines.div_ceil(run);
-        let partial = match parts {
-            1 => y.detach(),
-            _ => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),
-        };
-        let launch = launch(parts)
-            .bind("x", x[0])
-            .bind("g", x[1])
-            .bind("y", &partial)
-            .param("parts", parts)
-            .param("run", run);
+        let launch =
+            launch(parts).bind("x", x[0]).bind("g", x[1]).param("parts", parts).param("run", run);
         let launch = self.conv.params(launch, x[0].shape(), y.shape(), x[1].shape());
-        let sum = (parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
-        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+        reduce::in_parts(self.name(), parts, y, |to| launch.bind("y", to))
     }
 
     /// Whether the large tiles of subgroups are full enough to pay.

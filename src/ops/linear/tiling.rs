@@ -60,19 +60,14 @@ impl Tiling {
 
     /// The launches of a tiled kernel that makes y, and of the sum over its parts.
     pub(crate) fn launches(self, launch: Launch, y: &Tensor) -> Vec<Launch> {
-        let partial = match self.parts {
-            1 => y.detach(),
-            parts => Tensor::empty("parts", [parts, y.numel()], y.dtype(), y.device()),
-        };
         let launch = launch
-            .bind("y", &partial)
             .param("parts", self.parts)
             .constant("TILE_M", self.tile[0])
             .constant("TILE_N", self.tile[1])
             .rounds(self.rounds)
             .groups(self.workgroups);
-        let sum = (self.parts > 1).then(|| reduce::sum_into(&partial, &[0], y));
-        [launch].into_iter().chain(sum.into_iter().flatten()).collect()
+        let op = launch.kernel.name.clone();
+        reduce::in_parts(&op, self.parts, y, |to| launch.bind("y", to))
     }
 }
 

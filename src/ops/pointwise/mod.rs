@@ -146,7 +146,7 @@ impl Op for Pointwise {
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
-        let output = y.iter().position(|&n| n != 1)?;
+        let output = y.leading()?;
         let axis = |x: &&Shape| (output + x.len()).checked_sub(y.len()).filter(|&k| x[k] != 1);
         Some(Cut { inputs: x.iter().map(axis).collect(), output: Some(output) })
     }
