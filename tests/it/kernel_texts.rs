@@ -7,7 +7,14 @@ use semgan::device::Kernel;
 use semgan::ops::pointwise::{self, Expr};
 
 /// Values of `override` constants that operations choose beside the defaults.
-pub(crate) const CHOSEN: [(&str, f64); 3] = [("DILATED", 1.0), ("TILE_M", 64.0), ("TILE_N", 64.0)];
+pub(crate) const CHOSEN: [(&str, f64); 6] = [
+    ("DILATED", 1.0),
+    ("DOWN", 2.0),
+    ("ODD", 1.0),
+    ("TILE_M", 64.0),
+    ("TILE_N", 64.0),
+    ("UP", 2.0),
+];
 
 /// Every kernel with every choice of values, together and apart; none first.
 pub(crate) fn all() -> Vec<(Kernel, Vec<(&'static str, f64)>)> {

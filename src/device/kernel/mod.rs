@@ -85,18 +85,13 @@ fn refused(kernel: &Kernel, log: impl Into<String>) -> Error {
 }
 
 /// The final text: the kernel's own lines first, so that messages carry its own line numbers, then
-/// every helper that a `// uses:` line names, once. Where the kernel depends on the subgroup size,
-/// its marked loops are written out (`unroll.rs`).
+/// every helper that a `// uses:` line names, once. Marked loops are written out (`unroll.rs`).
 ///
 /// # Errors
 /// When a helper does not exist, or a marked loop is malformed.
 pub fn compose(kernel: &Kernel) -> Result<String> {
-    let mut text = match kernel.subgroup {
-        Some(size) => unroll::expand(&kernel.source, size).map_err(|(line, rule)| {
-            refused(kernel, format!("{}.wgsl:{line}: {rule}", kernel.name))
-        })?,
-        None => kernel.source.to_string(),
-    };
+    let mut text = unroll::expand(&kernel.source, kernel.subgroup)
+        .map_err(|(line, rule)| refused(kernel, format!("{}.wgsl:{line}: {rule}", kernel.name)))?;
     let mut pending: Vec<&str> = uses(&kernel.source).collect();
     let mut joined: Vec<&str> = Vec::new();
     while let Some(name) = pending.pop() {

@@ -1,6 +1,7 @@
 //! All that the loader changes in a text: a loop below a line `// unroll` becomes its rounds, for
-//! WGSL wants the lane of a `subgroupBroadcast` as a literal, and the line
-//! `const SUBGROUP: u32 = 8u;` gets the device's subgroup size.
+//! WGSL wants the lane of a `subgroupBroadcast` as a literal, and drivers keep in registers only
+//! what no variable indexes. Where a text depends on the size of subgroups, the line
+//! `const SUBGROUP: u32 = 8u;` gets the device's.
 //!
 //! A marked loop has the form `for (var i = 0u; i < BOUND; i++) {`, with a bound of literals, names
 //! of constants and `/`. In each round, a scope of its own, `i` is the round's number.
@@ -14,14 +15,15 @@ const SIZE: &str = "const SUBGROUP: u32 = ";
 /// A line with its number in the file.
 type Line = (usize, String);
 
-/// A text with its marked loops written out, for subgroups of this size.
-pub(super) fn expand(source: &str, subgroup: u32) -> Result<String, Malformed> {
-    let sized = |line: &str| match line.starts_with(SIZE) {
-        true => format!("{SIZE}{subgroup}u;"),
-        false => line.to_string(),
+/// A text with its marked loops written out, for subgroups of this size if it depends on one.
+pub(super) fn expand(source: &str, subgroup: Option<u32>) -> Result<String, Malformed> {
+    let sized = |line: &str| match subgroup {
+        Some(size) if line.starts_with(SIZE) => format!("{SIZE}{size}u;"),
+        _ => line.to_string(),
     };
     let lines: Vec<Line> = (1..).zip(source.lines().map(sized)).collect();
-    if lines.iter().filter(|(_, line)| line.starts_with(SIZE)).count() != 1 {
+    let sizes = lines.iter().filter(|(_, line)| line.starts_with(SIZE)).count();
+    if sizes != usize::from(subgroup.is_some()) {
         return Err((1, "a kernel for subgroups has one line `const SUBGROUP: u32 = 8u;`"));
     }
     let mut text = String::new();
@@ -100,7 +102,7 @@ mod tests {
 
     /// The lines of an expanded text, without its first, which is the size.
     fn lines(body: &str) -> Result<Vec<String>, super::Malformed> {
-        let text = expand(&format!("const SUBGROUP: u32 = 8u;\n{body}"), 2)?;
+        let text = expand(&format!("const SUBGROUP: u32 = 8u;\n{body}"), Some(2))?;
         Ok(text.lines().skip(1).map(|line| line.trim().to_string()).collect())
     }
 
@@ -128,11 +130,11 @@ mod tests {
     #[test]
     fn the_size_is_set_where_it_stands_once() {
         assert_eq!(
-            expand("const SUBGROUP: u32 = 8u;\n", 4),
+            expand("const SUBGROUP: u32 = 8u;\n", Some(4)),
             Ok("const SUBGROUP: u32 = 4u;\n".into())
         );
-        assert!(expand("", 4).is_err());
-        assert!(expand(&"const SUBGROUP: u32 = 8u;\n".repeat(2), 4).is_err());
+        assert!(expand("", Some(4)).is_err());
+        assert!(expand(&"const SUBGROUP: u32 = 8u;\n".repeat(2), Some(4)).is_err());
     }
 
     #[test]

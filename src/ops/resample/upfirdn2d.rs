@@ -3,6 +3,8 @@
 //! Along an axis, output `o` and tap `t` meet input `(o * down + t - before) / up` where that is
 //! whole. The transpose has the same form with `up` and `down` exchanged and the kernel reversed.
 
+mod passes;
+
 use std::ops::Range;
 
 use crate::device::Launch;
@@ -12,6 +14,9 @@ use crate::ops::linear::gemm::{Shared, for_each_task, with_scratch};
 use crate::ops::movement::zero_inserted;
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
+
+/// Neighbours along an axis that one invocation of the tiled kernel makes.
+const TILE: usize = 4;
 
 /// Attributes of [`Tensor::upfirdn2d`]. Pairs are (horizontal, vertical), as in the published code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +90,14 @@ struct Axis {
     size_out: usize,
 }
 
+/// What the tiled kernel is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Tiled {
+    up: usize,
+    down: usize,
+    odd: usize,
+}
+
 impl Axis {
     /// The input that output `o` and tap `t` meet.
     fn input(&self, o: usize, t: usize) -> Option<usize> {
@@ -109,6 +122,22 @@ impl Axis {
             .rfind(|d| self.up.is_multiple_of(*d) && self.down.is_multiple_of(*d))
             .expect("1 divides");
         [self.up / gcd, self.down / gcd]
+    }
+
+    /// Inputs that would lie before the first that output 0 meets.
+    fn first_input(&self) -> isize {
+        self.before.div_euclid(self.up as isize) + isize::from(self.odd() > 0)
+    }
+
+    /// Zeros between samples that output 0 meets before its first input.
+    fn odd(&self) -> usize {
+        (-self.before).rem_euclid(self.up as isize) as usize
+    }
+
+    /// How the kernel that makes tiles of neighbours sees it, if it does.
+    fn tiled(&self) -> Option<Tiled> {
+        let fits = self.up.max(self.down) <= 2 && self.taps <= 4;
+        fits.then(|| Tiled { up: self.up, down: self.down, odd: self.odd() })
     }
 
     /// The axis untouched.
@@ -200,7 +229,7 @@ impl Op for Resample {
     fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
         let axes = self.axes(x[0].shape, x[1].shape);
         let taps = self.taps::<f32>(x[1]);
-        let passes = passes(&taps, axes);
+        let passes = passes::of(&taps, axes);
         let size_out = axes.map(|a| a.size_out);
         let (len_in, len_out) = (axes[0].size_in * axes[1].size_in, size_out[0] * size_out[1]);
         let (x, planes) = (x[0].f32(), y.len() / len_out);
@@ -230,24 +259,21 @@ impl Op for Resample {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let [vertical, horizontal] = self.axes(x[0].shape(), x[1].shape());
-        let mut launch = Launch::new(kernel!("resample/upfirdn2d"))
+        let axes = self.axes(x[0].shape(), x[1].shape());
+        let tiled = axes[0].tiled().filter(|form| axes[1].tiled() == Some(*form));
+        let launch = tiled.map_or_else(|| by_element(axes, y), |form| in_tiles(form, axes, y));
+        let launch = launch
             .bind("x", x[0])
             .bind("kernel", x[1])
             .bind("y", y)
-            .param("planes", y.size(0) * y.size(1))
             .param("reversed", usize::from(self.reversed));
-        for (axis, name) in [(vertical, "y"), (horizontal, "x")] {
-            launch = launch
-                .param(format!("up_{name}"), axis.up)
-                .param(format!("down_{name}"), axis.down)
-                .param(format!("before_{name}"), axis.before as i32)
+        let params = |launch: Launch, (axis, name): (Axis, &str)| {
+            launch
                 .param(format!("taps_{name}"), axis.taps)
                 .param(format!("in_{name}"), axis.size_in)
-                .param(format!("out_{name}"), axis.size_out);
-        }
-        let tiles = (y.size(0) * y.size(1)).div_ceil(4) * vertical.size_out * horizontal.size_out;
-        vec![launch.elements(tiles, 64)]
+                .param(format!("out_{name}"), axis.size_out)
+        };
+        vec![axes.into_iter().zip(["y", "x"]).fold(launch, params)]
     }
 
     /// The transpose, with the padding that gives back the size of x. The kernel is a constant.
@@ -275,77 +301,33 @@ impl Op for Resample {
     }
 }
 
-/// One filtering of a plane, `taps` correlated along both axes.
-struct Pass {
-    axes: [Axis; 2],
-    taps: Vec<f32>,
-}
-
-/// The filter as one pass, or as a horizontal and a vertical one where it is their product.
-fn passes(taps: &[f32], [vertical, horizontal]: [Axis; 2]) -> Vec<Pass> {
-    let whole = || vec![Pass { axes: [vertical, horizontal], taps: taps.to_vec() }];
-    if vertical.taps == 1 || horizontal.taps == 1 {
-        return whole();
-    }
-    let width = horizontal.taps;
-    let largest = (0..taps.len()).max_by(|&a, &b| taps[a].abs().total_cmp(&taps[b].abs()));
-    let (row, col) = largest.map(|k| (k / width, k % width)).expect("a kernel has taps");
-    let pivot = taps[row * width + col];
-    if pivot == 0.0 {
-        return whole();
-    }
-    let across: Vec<f32> = taps[row * width..][..width].iter().map(|t| t / pivot).collect();
-    let down: Vec<f32> = taps[col..].iter().step_by(width).copied().collect();
-    let is_product = |(k, tap): (usize, &f32)| {
-        (tap - down[k / width] * across[k % width]).abs() <= 1e-6 * pivot.abs()
+/// One invocation makes an element of four planes.
+fn by_element(axes: [Axis; 2], y: &Tensor) -> Launch {
+    let planes = y.size(0) * y.size(1);
+    let steps = |launch: Launch, (axis, name): (Axis, &str)| {
+        launch
+            .param(format!("up_{name}"), axis.up)
+            .param(format!("down_{name}"), axis.down)
+            .param(format!("before_{name}"), axis.before as i32)
     };
-    if !taps.iter().enumerate().all(is_product) {
-        return whole();
-    }
-    vec![
-        Pass { axes: [Axis::identity(vertical.size_in), horizontal], taps: across },
-        Pass { axes: [vertical, Axis::identity(horizontal.size_out)], taps: down },
-    ]
+    let launch = Launch::new(kernel!("resample/upfirdn2d")).param("planes", planes);
+    let launch = axes.into_iter().zip(["y", "x"]).fold(launch, steps);
+    launch.elements(planes.div_ceil(4) * axes[0].size_out * axes[1].size_out, 64)
 }
 
-impl Pass {
-    fn len_out(&self) -> usize {
-        self.axes[0].size_out * self.axes[1].size_out
-    }
-
-    /// Line by line and tap by tap, so that the inner loops run over neighbours: outputs that meet
-    /// the same taps (a phase) are summed side by side, and put in their places where there are
-    /// several phases.
-    fn run(&self, x: &[f32], y: &mut [f32], line: &mut [f32]) {
-        let [vertical, horizontal] = self.axes;
-        let [phases, step] = horizontal.steps();
-        let meetings: Vec<_> = (0..horizontal.taps).map(|t| horizontal.meetings(t)).collect();
-        for (oy, y) in y.chunks_exact_mut(horizontal.size_out).enumerate() {
-            for phase in 0..phases.min(horizontal.size_out) {
-                let len = (horizontal.size_out - phase).div_ceil(phases);
-                let sums = if phases == 1 { &mut *y } else { &mut line[..len] };
-                sums.fill(0.0);
-                for (ty, taps) in self.taps.chunks_exact(horizontal.taps).enumerate() {
-                    let Some(iy) = vertical.input(oy, ty) else { continue };
-                    let x = &x[iy * horizontal.size_in..][..horizontal.size_in];
-                    for (&tap, m) in taps.iter().zip(&meetings).filter(|(_, m)| m.phase == phase) {
-                        add_scaled(tap, &x[m.input..], step, &mut sums[m.output..][..m.count]);
-                    }
-                }
-                if phases > 1 {
-                    let places = y.iter_mut().skip(phase).step_by(phases);
-                    places.zip(&line[..len]).for_each(|(y, sum)| *y = *sum);
-                }
-            }
-        }
-    }
-}
-
-/// `y[k] += tap * x[k * step]`.
-fn add_scaled(tap: f32, x: &[f32], step: usize, y: &mut [f32]) {
-    if step == 1 {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y += tap * x);
-    } else {
-        y.iter_mut().zip(x.iter().step_by(step)).for_each(|(y, x)| *y += tap * x);
-    }
+/// One invocation makes a tile of neighbours.
+fn in_tiles(form: Tiled, axes: [Axis; 2], y: &Tensor) -> Launch {
+    let [rows, cols] = axes.map(|a| a.size_out.div_ceil(TILE));
+    let [before_y, before_x] = axes.map(|a| a.first_input());
+    let items = y.size(0) * y.size(1) * rows * cols;
+    Launch::new(kernel!("resample/upfirdn2d_tiles"))
+        .constant("UP", form.up)
+        .constant("DOWN", form.down)
+        .constant("ODD", form.odd)
+        .param("items", items)
+        .divisor("tiles_y", rows)
+        .divisor("tiles_x", cols)
+        .param("before_y", before_y as i32)
+        .param("before_x", before_x as i32)
+        .elements(items, 64)
 }
