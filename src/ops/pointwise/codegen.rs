@@ -1,9 +1,10 @@
 //! The kernel of a program, printed: the only text that is generated.
 //!
-//! It depends on the steps and on one of two forms, never on sizes or numbers. *Flat*: inputs lie
-//! like the output, and an invocation computes four neighbours from whole vectors (the last ones
-//! may be padding, which every buffer has). *Strided*: an invocation computes four neighbours of
-//! one row; divisions find the row's place in each input once, and missing axes cost nothing.
+//! It depends on the steps and on one of three forms, never on sizes or numbers. In each an
+//! invocation computes four neighbours. *Flat*: inputs lie like the output, in whole vectors (the
+//! last ones may be padding, which every buffer has). *Rows*: the neighbours are of one row, along
+//! which an input has whole vectors or stays the same. *Strided*: they are of one row, and inputs
+//! lie anyhow. Divisions find the row's place in each input once, and missing axes cost nothing.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -24,30 +25,60 @@ const WORKGROUP: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     Flat,
+    /// Bit k is set where input k has vectors along a row.
+    Rows(u8),
     Strided,
+}
+
+impl Form {
+    fn of(layout: &Layout) -> Self {
+        match layout.is_flat() {
+            true => Self::Flat,
+            false => layout.vectors(LANES).map_or(Self::Strided, Self::Rows),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flat => "flat",
+            Self::Rows(_) => "rows",
+            Self::Strided => "strided",
+        }
+    }
+
+    /// Whether input `k` is read, and y written, by the vector.
+    fn is_vector(self, k: usize) -> bool {
+        match self {
+            Self::Flat => true,
+            Self::Rows(vectors) => vectors >> k & 1 == 1,
+            Self::Strided => false,
+        }
+    }
 }
 
 /// The dispatch that computes `y`.
 pub(super) fn launch(program: &Program, layout: &Layout, x: &[&Tensor], y: &Tensor) -> Launch {
-    let form = if layout.is_flat() { Form::Flat } else { Form::Strided };
+    let form = Form::of(layout);
     let mut launch = Launch::new(kernel(program, x.len(), form));
     for (k, value) in program.scalars.iter().enumerate() {
         launch = launch.param(format!("s{k}"), *value);
     }
     let items = match form {
         Form::Flat => y.numel().div_ceil(LANES),
-        Form::Strided => {
+        Form::Rows(_) | Form::Strided => {
             let rank = layout.sizes.len();
             assert!(rank <= RANK, "pointwise: {:?} has more than {RANK} axes", y.shape());
             let width = layout.sizes[rank - 1];
             let pieces = width.div_ceil(LANES);
             launch = launch.param("rank", rank).param("width", width).divisor("pieces", pieces);
+            let unit = |k| if form.is_vector(k) { LANES } else { 1 };
             for axis in 0..RANK - 1 {
                 launch = launch.divisor(format!("size{axis}"), padded(&layout.sizes, axis, 1));
             }
             for (k, strides) in layout.strides.iter().enumerate() {
                 for axis in 0..RANK {
-                    launch = launch.param(format!("x{k}_{axis}"), padded(strides, axis, 0));
+                    let stride = padded(strides, axis, 0) / unit(k);
+                    launch = launch.param(format!("x{k}_{axis}"), stride);
                 }
             }
             y.numel() / width * pieces
@@ -78,8 +109,7 @@ pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
 /// Named by its text.
 fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     let source = text(program, inputs, form).expect("writing to a string");
-    let form = if form == Form::Flat { "flat" } else { "strided" };
-    Kernel::new(format!("pointwise/{form}-{:016x}", hash(&source)), source)
+    Kernel::new(format!("pointwise/{}-{:016x}", form.name(), hash(&source)), source)
 }
 
 /// FNV-1a, the same in every process, so that dumps and profiles can be compared.
@@ -94,7 +124,7 @@ fn text(program: &Program, inputs: usize, form: Form) -> Result<String, std::fmt
     for k in 0..program.scalars.len() {
         writeln!(out, "    s{k}: f32,")?;
     }
-    if form == Form::Strided {
+    if form != Form::Flat {
         out.push_str("    rank: u32, width: u32,\n");
         let mut divisor =
             |name: &str| writeln!(out, "    {name}: u32, {name}_magic: u32, {name}_shift: u32,");
@@ -109,13 +139,13 @@ fn text(program: &Program, inputs: usize, form: Form) -> Result<String, std::fmt
         }
         out.push('\n');
     }
-    let element = if form == Form::Flat { "vec4<f32>" } else { "f32" };
+    let element = |is_vector| if is_vector { "vec4<f32>" } else { "f32" };
     writeln!(out, "}}\n@group(0) @binding(0) var<uniform> params: Params;")?;
     for k in 0..inputs {
-        let number = k + 1;
+        let (number, element) = (k + 1, element(form.is_vector(k)));
         writeln!(out, "@group(0) @binding({number}) var<storage, read> x{k}: array<{element}>;")?;
     }
-    let number = inputs + 1;
+    let (number, element) = (inputs + 1, element(form != Form::Strided));
     writeln!(out, "@group(0) @binding({number}) var<storage, read_write> y: array<{element}>;\n")?;
     value(&mut out, program, inputs)?;
     writeln!(
@@ -130,8 +160,12 @@ fn main(
         return;
     }}"
     )?;
+    if form != Form::Flat {
+        row_place(&mut out, inputs)?;
+    }
     match form {
         Form::Flat => flat_body(&mut out, inputs)?,
+        Form::Rows(_) => rows_body(&mut out, inputs, form)?,
         Form::Strided => strided_body(&mut out, inputs)?,
     }
     out.push_str("}\n");
@@ -194,25 +228,35 @@ fn binary(f: Binary, a: usize, b: usize) -> String {
 
 fn flat_body(out: &mut String, inputs: usize) -> std::fmt::Result {
     (0..inputs).try_for_each(|k| writeln!(out, "    let v{k} = x{k}[item];"))?;
+    store_vector(out, inputs, Form::Flat)
+}
+
+/// `y[item]` from `v0`, `v1`, ..., which are vectors or the same for all lanes.
+fn store_vector(out: &mut String, inputs: usize, form: Form) -> std::fmt::Result {
     let lanes = ["x", "y", "z", "w"].map(|lane| {
-        let arguments: Vec<String> = (0..inputs).map(|k| format!("v{k}.{lane}")).collect();
+        let argument = |k| match form.is_vector(k) {
+            true => format!("v{k}.{lane}"),
+            false => format!("v{k}"),
+        };
+        let arguments: Vec<String> = (0..inputs).map(argument).collect();
         format!("        value({}),\n", arguments.join(", "))
     });
     writeln!(out, "    y[item] = vec4<f32>(\n{}    );", lanes.concat())
 }
 
-fn strided_body(out: &mut String, inputs: usize) -> std::fmt::Result {
-    let last = RANK - 1;
+/// The item's row, the piece of it, and where the row starts in each input.
+fn row_place(out: &mut String, inputs: usize) -> std::fmt::Result {
     writeln!(
         out,
         "    let row = index_divide(item, params.pieces_magic, params.pieces_shift);
+    let piece = item - row * params.pieces;
     var rest = row;
     var next = 0u;
     var i = 0u;"
     )?;
     (0..inputs).try_for_each(|k| writeln!(out, "    var from{k} = 0u;"))?;
-    for axis in (0..last).rev() {
-        let behind = last - axis;
+    for axis in (0..RANK - 1).rev() {
+        let behind = RANK - 1 - axis;
         writeln!(out, "    if params.rank > {behind}u {{")?;
         writeln!(
             out,
@@ -224,9 +268,22 @@ fn strided_body(out: &mut String, inputs: usize) -> std::fmt::Result {
             .try_for_each(|k| writeln!(out, "        from{k} += i * params.x{k}_{axis};"))?;
         out.push_str("    }\n");
     }
+    Ok(())
+}
+
+fn rows_body(out: &mut String, inputs: usize, form: Form) -> std::fmt::Result {
+    for k in 0..inputs {
+        let place = if form.is_vector(k) { " + piece" } else { "" };
+        writeln!(out, "    let v{k} = x{k}[from{k}{place}];")?;
+    }
+    store_vector(out, inputs, form)
+}
+
+fn strided_body(out: &mut String, inputs: usize) -> std::fmt::Result {
+    let last = RANK - 1;
     writeln!(
         out,
-        "    let first = (item - row * params.pieces) * {LANES}u;
+        "    let first = piece * {LANES}u;
     let to = row * params.width + first;"
     )?;
     for lane in 0..LANES {

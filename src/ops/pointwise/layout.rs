@@ -40,6 +40,22 @@ impl Layout {
         self.sizes.len() == 1 && self.strides.iter().all(|s| s[0] == 1)
     }
 
+    /// Where rows, along the innermost axis, are of whole vectors of `lanes`: the inputs, by their
+    /// bits, that have vectors too. `None` unless each other one is the same along a row.
+    pub(super) fn vectors(&self, lanes: usize) -> Option<u8> {
+        let width = *self.sizes.last().expect("at least one axis");
+        let outer = self.sizes.len() - 1;
+        let is_vector = |strides: &Vec<usize>| match strides[outer] {
+            0 => Some(false),
+            1 => strides[..outer].iter().all(|s| s.is_multiple_of(lanes)).then_some(true),
+            _ => None,
+        };
+        let bit = |(k, strides)| is_vector(strides).map(|set| u8::from(set) << k);
+        let mut bits = self.strides.iter().enumerate().map(bit);
+        let vectors = bits.try_fold(0, |all, bit| Some(all | bit?));
+        vectors.filter(|_| width.is_multiple_of(lanes))
+    }
+
     /// Position in input `k` of the output's element `index`.
     pub(super) fn offset(&self, k: usize, mut index: usize) -> usize {
         let mut offset = 0;

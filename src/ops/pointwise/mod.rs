@@ -88,12 +88,12 @@ fn broadcast(x: &[&Shape]) -> Shape {
     })
 }
 
-/// The kernels that an expression becomes: for inputs that lie like the output, and for broadcast
+/// The kernels that an expression becomes: for inputs that lie like the output, and two for broadcast
 /// ones. For tools; [`pointwise`] chooses by itself.
-pub fn kernels(expr: &Expr) -> [Kernel; 2] {
+pub fn kernels(expr: &Expr) -> [Kernel; 3] {
     let program = Program::new(expr);
     let inputs = program.inputs().last().map_or(0, |k| k + 1);
-    [codegen::Form::Flat, codegen::Form::Strided]
+    [codegen::Form::Flat, codegen::Form::Rows(1), codegen::Form::Strided]
         .map(|form| codegen::kernel(&program, inputs, form))
 }
 
