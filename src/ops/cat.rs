@@ -33,6 +33,9 @@ impl Tensor {
     }
 }
 
+/// Parts that one launch copies: with y they fill the portable limit of eight storage buffers.
+const PARTS: usize = 7;
+
 struct Cat {
     axis: usize,
 }
@@ -72,22 +75,29 @@ impl Op for Cat {
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let (_, size, inner) = y.shape().around(self.axis);
+        let (outer, size, inner) = y.shape().around(self.axis);
+        let parts: Vec<&Tensor> = x.iter().filter(|x| x.numel() > 0).copied().collect();
         let mut start = 0;
-        let mut part = |x: &&Tensor| {
-            let width = x.shape()[self.axis] * inner;
-            let launch = Launch::new(kernel!("cat"))
-                .bind("x", x)
+        let mut some = |parts: &[&Tensor]| {
+            let mut launch = Launch::new(kernel!("cat"));
+            let mut width = 0;
+            for k in 0..PARTS {
+                // The last one stands in for those that are missing, with no elements.
+                let part = parts[k.min(parts.len() - 1)];
+                width += if k < parts.len() { part.shape()[self.axis] * inner } else { 0 };
+                launch = launch.bind(format!("x{k}"), part).param(format!("end{k}"), width);
+            }
+            let launch = launch
                 .bind("y", y)
-                .param("len", x.numel())
+                .param("len", outer * width)
                 .divisor("width", width)
                 .param("pitch", size * inner)
                 .param("start", start)
-                .elements(x.numel(), 256);
+                .elements(outer * width, 256);
             start += width;
             launch
         };
-        x.iter().filter(|x| x.numel() > 0).map(&mut part).collect()
+        parts.chunks(PARTS).map(&mut some).collect()
     }
 
     fn cut(&self, x: &[&Shape], y: &Shape) -> Option<Cut> {
