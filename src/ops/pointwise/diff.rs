@@ -32,6 +32,38 @@ impl Expr {
         self.diff_shared(input, &mut HashMap::new())
     }
 
+    /// Two factors whose product the derivatives with respect to several inputs have in common, at
+    /// one input alone: the value's slope along its smallest part that all of them enter by, and
+    /// that part. `None` where that is the whole, or no input simply adds to it.
+    pub(super) fn waist(&self, inputs: &[usize]) -> Option<(Self, Self)> {
+        let mut parts = Vec::new();
+        self.collect_parts(None, &mut parts);
+        let enters_by = |part: &&Self| {
+            let mut others = Vec::new();
+            self.collect_parts(Some(part.address()), &mut others);
+            !others.iter().any(|x| matches!(x.kind(), Kind::Input(k) if inputs.contains(k)))
+        };
+        let part = parts.iter().find(enters_by)?;
+        let adds = |&k: &usize| part.diff(k).is_some_and(|slope| slope.is(1.0));
+        if part.address() == self.address() || !inputs.iter().any(adds) {
+            return None;
+        }
+        let place = Self::input(usize::MAX);
+        let slope = self.replaced(part, &place).diff(usize::MAX)?;
+        Some((slope.replaced(&place, part), part.clone()))
+    }
+
+    /// Appends every part once, operands before what is made of them, without what only a part at
+    /// `stop` is made of.
+    fn collect_parts(&self, stop: Option<*const Kind>, parts: &mut Vec<Self>) {
+        let is_known = parts.iter().any(|x| x.address() == self.address());
+        if stop == Some(self.address()) || is_known {
+            return;
+        }
+        self.operands().into_iter().for_each(|x| x.collect_parts(stop, parts));
+        parts.push(self.clone());
+    }
+
     fn diff_shared(
         &self,
         input: usize,

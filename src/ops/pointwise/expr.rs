@@ -114,7 +114,7 @@ impl Expr {
         Self::new(Kind::Number(value))
     }
 
-    fn is(&self, value: f64) -> bool {
+    pub(super) fn is(&self, value: f64) -> bool {
         matches!(*self.0, Kind::Number(v) if v == value)
     }
 
@@ -269,7 +269,7 @@ impl Expr {
     }
 
     /// The operands, none for inputs and numbers.
-    fn operands(&self) -> Vec<&Self> {
+    pub(super) fn operands(&self) -> Vec<&Self> {
         match self.kind() {
             Kind::Input(_) | Kind::Number(_) => vec![],
             Kind::Unary(_, x) => vec![x],

@@ -156,20 +156,33 @@ impl Op for Pointwise {
     }
 
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
-        let mut inputs: Vec<&Tensor> = x.iter().collect();
-        inputs.push(g);
+        let needed: Vec<usize> = (0..x.len()).filter(|&k| needs[k]).collect();
+        let waist = if needed.len() > 1 { self.expr.waist(&needed) } else { None };
+        // What the gradients have in common is computed once.
+        let (expr, g) = match waist {
+            Some((slope, part)) => (part, slope_times(x, &slope, g)),
+            None => (self.expr.clone(), g.clone()),
+        };
         let of_input = |k: usize| {
-            let product = self.expr.diff(k)? * Expr::input(x.len());
+            let slope = expr.diff(k)?;
+            let inputs: Vec<&Shape> = x.iter().chain([&g]).map(Tensor::shape).collect();
+            let product = slope.clone() * Expr::input(x.len());
             let used: Vec<&Shape> =
-                Program::new(&product).inputs().iter().map(|&i| inputs[i].shape()).collect();
+                Program::new(&product).inputs().iter().map(|&i| inputs[i]).collect();
             // Where neither slope nor g differs along an axis that spread the input, the sum over it
             // is a multiple.
             let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, y.shape()) };
-            let grad = pointwise(&inputs, &product);
+            let grad = slope_times(x, &slope, &g);
             Some(if times == 1 { grad } else { grad * times as f64 })
         };
         needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
     }
+}
+
+/// `slope`, an expression over x, times g.
+fn slope_times(x: &[Tensor], slope: &Expr, g: &Tensor) -> Tensor {
+    let inputs: Vec<&Tensor> = x.iter().chain([g]).collect();
+    pointwise(&inputs, &(slope.clone() * Expr::input(x.len())))
 }
 
 impl Pointwise {
