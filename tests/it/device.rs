@@ -181,6 +181,7 @@ fn a_profile_counts_what_each_dispatch_moves() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "compares two times")]
 fn a_device_is_busy_for_a_part_of_the_time() {
     for device in [Some(Device::cpu()), own_gpu()].into_iter().flatten() {
         let x = tensor(&[129, 65], 1, &device);

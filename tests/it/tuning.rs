@@ -38,30 +38,28 @@ fn product(device: &Device, run: impl Fn() -> Tensor) -> (Vec<u32>, u64) {
     (bits, device.counters().since(&before).pipelines)
 }
 
+/// Runs a kernel without a table, by one, and by one for other sizes.
+fn check_wins(device: &Device, kernel: &str, sizes: [usize; 4], run: impl Fn() -> Tensor) {
+    device.set_tuning(None);
+    let (usual, _) = product(device, &run);
+    let loaded = load(device, &table(device, kernel, &sizes, "128x128")).expect("a table");
+    device.set_tuning(Some(&loaded));
+    assert_eq!(product(device, &run), (usual.clone(), 1), "{kernel}: tiles of another size");
+    assert_eq!(device.tuning(), Some(loaded.to_string()));
+    let other = table(device, kernel, &[1, 1, 1, 1], "64x128");
+    device.set_tuning(Some(&load(device, &other).expect("a table")));
+    assert_eq!(product(device, &run), (usual, 0), "{kernel}");
+}
+
 #[test]
 fn a_table_wins_over_the_heuristic_and_leaves_every_bit() {
     let Some(device) = own_gpu() else { return };
     device.set_family(Family::Tiles);
     let (a, b) = (tensor(&[128, 64], 1, &device), tensor(&[64, 128], 2, &device));
+    check_wins(&device, "linear/matmul_tiles", [1, 128, 64, 128], || a.matmul(&b));
     let (x, w) = (tensor(&[1, 4, 8, 8], 3, &device), tensor(&[128, 4, 3, 3], 4, &device));
-    let matmul = || a.matmul(&b);
-    let conv = || x.conv2d(&w, &Conv2d::padded(1));
-    let cases: [(&str, [usize; 4], &dyn Fn() -> Tensor); 2] = [
-        ("linear/matmul_tiles", [1, 128, 64, 128], &matmul),
-        ("conv/conv2d_tiles", [1, 128, 36, 64], &conv),
-    ];
-    for (kernel, sizes, run) in cases {
-        device.set_tuning(None);
-        let (usual, _) = product(&device, run);
-        let loaded = load(&device, &table(&device, kernel, &sizes, "128x128")).expect("a table");
-        device.set_tuning(Some(&loaded));
-        assert_eq!(product(&device, run), (usual.clone(), 1), "{kernel}: tiles of another size");
-        assert_eq!(device.tuning(), Some(loaded.to_string()));
-        // Sizes that it does not name stay as they are.
-        let other = table(&device, kernel, &[1, 1, 1, 1], "64x128");
-        device.set_tuning(Some(&load(&device, &other).expect("a table")));
-        assert_eq!(product(&device, run), (usual, 0), "{kernel}");
-    }
+    let conv = Conv2d::padded(1);
+    check_wins(&device, "conv/conv2d_tiles", [1, 128, 36, 64], || x.conv2d(&w, &conv));
 }
 
 #[test]
