@@ -202,6 +202,18 @@ fn bench_prints_one_json_object() {
 }
 
 #[test]
+fn bench_sample_tells_how_busy_a_device_was() {
+    for device in ["cpu", "gpu"].into_iter().take(1 + usize::from(gpu().is_some())) {
+        let sample =
+            ["bench", "sample", "--res", "8", "--count", "3", "--json", "--device", device];
+        let answer = run(&sample).succeeded();
+        let report: Value = serde_json::from_str(&answer.stdout).expect("one JSON object");
+        let busy = report["busy"].as_f64().expect("both tell");
+        assert!(busy > 0.0 && busy < 1.0, "{report}");
+    }
+}
+
+#[test]
 fn bench_ops_measures_what_the_filters_name() {
     let filters = ["matmul 16x128", "upfirdn2d down"];
     let ops = [&["bench", "ops", "--device", "cpu"], &filters[..]].concat();
