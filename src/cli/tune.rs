@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use super::bench::{Preset, at_least_one};
 use crate::device::tuning::{Choice, Tuning};
-use crate::nn::Network;
 use crate::ops::random::{Draw, Stream};
 use crate::sample::{Noise, Sampler};
 use crate::tensor::Tensor;
@@ -73,7 +72,6 @@ fn work(args: &Args, device: &Device) -> Result<()> {
     let inputs = StepInputs::draw(&config, &recipe, 0, 0, real);
     step(&mut state, &inputs, &recipe);
     let mean = Tensor::full(0.0, [1, 2 * config.style_dim], device);
-    let Network { model, .. } = &state.g_ema;
-    Sampler::new(model, &mean).picture(0, 1.0, Noise::Const)?;
+    Sampler::new(&state.g_ema.model, &mean).picture(0, 1.0, Noise::Const)?;
     device.sync()
 }

@@ -3,7 +3,8 @@
 //! Operations are recorded in program order on one queue and nothing waits until numbers are read
 //! back; errors surface there too. The parts: [`super::adapter`] chooses, [`super::kernel`] checks
 //! texts, `pipeline` compiles and binds, `pool` keeps buffers, `record` records and submits,
-//! `governor` sizes the submits, `readback` waits.
+//! `governor` sizes the submits, `readback` waits; [`super::tuning`] chooses among forms of a kernel,
+//! and `stopwatch` reads the device's own clock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

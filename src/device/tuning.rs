@@ -24,9 +24,10 @@ use crate::{Error, Result};
 const VERSION: u64 = 1;
 /// How much faster a form has to be than the usual one to replace it: more than chance.
 const GAIN: f64 = 1.05;
-/// Seconds that a form is measured for, and the least number of runs.
+/// Seconds that a form is measured for and that a round takes, and the least number of rounds.
 const MEASURED: f64 = 0.03;
-const RUNS: usize = 5;
+const ROUND: f64 = 0.002;
+const ROUNDS: usize = 5;
 
 /// The form in which a kernel runs for tensors of some sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,20 +216,22 @@ fn fastest<F: Copy>(
     Choice { kernel, sizes, form: form.to_owned(), gain }
 }
 
-/// The least time of a few runs after one that compiles.
+/// The least time of a few rounds, each of so many runs that the wait at its end does not count.
 fn seconds(gpu: &Arc<Gpu>, launches: &[Launch]) -> f64 {
-    let run = || {
+    let round = |runs: u32| {
         let start = Instant::now();
-        launches.iter().for_each(|launch| gpu.enqueue(launch));
+        (0..runs).flat_map(|_| launches).for_each(|launch| gpu.enqueue(launch));
         // A fault surfaces at the next read-back.
         let _ = gpu.sync();
-        start.elapsed().as_secs_f64()
+        start.elapsed().as_secs_f64() / f64::from(runs)
     };
-    run();
+    // The first one compiles.
+    round(1);
+    let runs = (ROUND / round(1)).clamp(1.0, 50.0) as u32;
     let (start, mut best) = (Instant::now(), f64::INFINITY);
-    for done in 0.. {
-        best = best.min(run());
-        if done >= RUNS && start.elapsed().as_secs_f64() > MEASURED {
+    for done in 1.. {
+        best = best.min(round(runs));
+        if done >= ROUNDS && start.elapsed().as_secs_f64() > MEASURED {
             break;
         }
     }
