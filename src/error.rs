@@ -68,6 +68,14 @@ pub enum Error {
         /// Why it is refused, and what is accepted.
         reason: String,
     },
+    /// A table of kernel forms that cannot be used: measure again with `semgan tune`.
+    #[error("{}: {reason}; measure again with `semgan tune`, or use --tuning off", path.display())]
+    Tuning {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The operating system refused a file operation.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -40,6 +40,12 @@ fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Re
     written
 }
 
+/// A hash that is the same on all machines and in all versions: FNV-1a, 64 bits.
+pub fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
 /// Temporary files in `folder` that a killed process left behind.
 ///
 /// # Errors

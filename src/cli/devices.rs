@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::device::adapters;
+use super::tuning_of;
+use crate::device::{AdapterReport, Tuning, adapters};
 use crate::memory::human;
 
 /// Lists the GPUs with their drivers, limits and features
@@ -51,10 +52,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             has(a.has_timestamps, "time stamps")
         )?;
         writeln!(out, "  kernels   {}", a.kernels)?;
+        writeln!(out, "  tuning    {}", tuning(a))?;
     }
     let auto = if found.iter().any(|a| a.is_auto) { "" } else { "  <- auto" };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     writeln!(out, "cpu {threads} threads, f32{auto}")?;
     writeln!(out, "reference {threads} threads, f64 (for checking)")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The table of kernel forms that commands use, or what is wrong with it.
+fn tuning(report: &AdapterReport) -> String {
+    match (tuning_of(report, None), Tuning::usual_path(report)) {
+        (Ok(Some(table)), Some(path)) => format!("{} ({table})", path.display()),
+        (Ok(_), _) => format!("none; measure with `semgan tune --device gpu:{}`", report.index),
+        (Err(error), _) => error.to_string(),
+    }
 }

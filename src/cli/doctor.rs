@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use super::DeviceArgs;
+use super::bench::seconds;
 use crate::memory::human;
 use crate::ops::conv::Conv2d;
 use crate::tensor::Tensor;
@@ -81,7 +82,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         problems.extend(found.wrong.map(|wrong| format!("{name}: {wrong}")));
         // A fault of the device stays with it; the next check gets a new one.
         if device.sync().is_err() {
-            device = Device::select(&args.device.device)?.0;
+            device = args.device.select()?.0;
         }
     }
     writeln!(out)?;
@@ -99,10 +100,11 @@ fn described(device: &Device) -> String {
     let Device::Gpu(gpu) = device else { return format!("{} kernels", device.kernels()) };
     let report = gpu.report();
     format!(
-        "{}, {}, {} kernels, {} a tensor, {} a buffer",
+        "{}, {}, {} kernels, tuning {}, {} a tensor, {} a buffer",
         report.device_type,
         report.driver,
         report.kernels,
+        device.tuning().unwrap_or_else(|| "off".into()),
         human(report.max_binding_bytes),
         human(report.max_buffer_bytes)
     )
@@ -152,30 +154,13 @@ fn memory(args: &Args, device: &Device) -> Result<Finding> {
     Finding::unless((lost > 0).then_some(wrong), text)
 }
 
-/// Seconds of a call, the best of a few within half a second; one before them compiles.
-fn seconds(device: &Device, call: impl Fn() -> Tensor) -> Result<f64> {
-    let (start, mut best) = (Instant::now(), f64::INFINITY);
-    for round in 0.. {
-        let before = Instant::now();
-        drop(call());
-        device.sync()?;
-        if round > 0 {
-            best = best.min(before.elapsed().as_secs_f64());
-        }
-        if round > 1 && start.elapsed().as_secs_f64() > 0.5 {
-            break;
-        }
-    }
-    Ok(best)
-}
-
 fn gigaflops(device: &Device, flops: usize, call: impl Fn() -> Tensor) -> Result<Finding> {
-    let seconds = seconds(device, call)?;
+    let [seconds, _] = seconds(device, call)?;
     Finding::good(format!("{:.1} GFLOP/s ({:.2} ms)", flops as f64 / seconds / 1e9, seconds * 1e3))
 }
 
 fn gigabytes(device: &Device, bytes: usize, call: impl Fn() -> Tensor) -> Result<Finding> {
-    let seconds = seconds(device, call)?;
+    let [seconds, _] = seconds(device, call)?;
     Finding::good(format!("{:.1} GB/s ({:.2} ms)", bytes as f64 / seconds / 1e9, seconds * 1e3))
 }
 
@@ -210,7 +195,7 @@ fn sum(_: &Args, device: &Device) -> Result<Finding> {
 fn small_operation(_: &Args, device: &Device) -> Result<Finding> {
     const COUNT: usize = 2000;
     let x = noise(&[64], device);
-    let seconds = seconds(device, || (0..COUNT).fold(x.clone(), |y, _| y * 0.999))?;
+    let [seconds, _] = seconds(device, || (0..COUNT).fold(x.clone(), |y, _| y * 0.999))?;
     Finding::good(format!("{:.1} us", seconds / COUNT as f64 * 1e6))
 }
 

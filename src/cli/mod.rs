@@ -17,17 +17,21 @@ mod demo;
 mod devices;
 mod doctor;
 mod groups;
+mod profile;
 mod sample;
 mod train;
+mod tune;
 mod verify;
 mod watch;
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::Device;
+use crate::device::{AdapterReport, Tuning};
+use crate::{Device, Error, Result};
 
 /// Semantic GANs that train and run on any GPU.
 #[derive(Parser, Debug)]
@@ -47,6 +51,7 @@ enum Command {
     Devices(devices::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Tune(tune::Args),
     Verify(verify::Args),
 }
 
@@ -56,15 +61,46 @@ pub struct DeviceArgs {
     /// auto, cpu, gpu, gpu:N, gpu:NAME or reference; `semgan devices` lists what is there
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub device: String,
+    /// Table of kernel forms that `semgan tune` measured, or off [default: this GPU's, where there
+    /// is one]
+    #[arg(long, value_name = "FILE|off")]
+    pub tuning: Option<PathBuf>,
 }
 
 impl DeviceArgs {
-    /// The device; says on stderr which one and why.
-    pub fn open(&self) -> crate::Result<Device> {
-        let (device, why) = Device::select(&self.device)?;
+    /// The device; says on stderr which one and why, and which kernels were measured for it.
+    pub fn open(&self) -> Result<Device> {
+        let (device, why) = self.select()?;
         say!("{why}");
+        if let Some(table) = device.tuning() {
+            say!("tuning: {table}");
+        }
         Ok(device)
     }
+
+    /// As [`DeviceArgs::open`], without a word.
+    fn select(&self) -> Result<(Device, String)> {
+        let (device, why) = Device::select(&self.device)?;
+        let given = self.tuning.as_deref();
+        match (&device, given) {
+            (_, Some(path)) if path == Path::new("off") => {}
+            (Device::Gpu(gpu), _) => device.set_tuning(tuning_of(gpu.report(), given)?.as_ref()),
+            (_, None) => {}
+            (_, Some(_)) => {
+                let reason =
+                    format!("{} has one form of every kernel: leave it out", device.kind());
+                return Err(Error::config("--tuning", reason));
+            }
+        }
+        Ok((device, why))
+    }
+}
+
+/// The table in a file, or in the place where `semgan tune` leaves it, if it is there.
+fn tuning_of(report: &AdapterReport, given: Option<&Path>) -> Result<Option<Tuning>> {
+    let usual = || Tuning::usual_path(report).filter(|path| path.exists());
+    let path = given.map(Path::to_owned).or_else(usual);
+    path.map(|path| Tuning::load(&path, report)).transpose()
 }
 
 /// How far samples may be from the mean; flattened into every command that makes them.
@@ -81,11 +117,11 @@ struct Truncation {
 }
 
 impl Truncation {
-    fn psi(self) -> crate::Result<f64> {
+    fn psi(self) -> Result<f64> {
         if self.psi.is_finite() {
             return Ok(self.psi);
         }
-        Err(crate::Error::config("--trunc", format!("{} is not a number", self.psi)))
+        Err(Error::config("--trunc", format!("{} is not a number", self.psi)))
     }
 }
 
@@ -102,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     result.unwrap_or_else(|error| {

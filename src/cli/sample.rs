@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 
+use super::profile::ProfileArgs;
 use super::{DeviceArgs, Truncation};
 use crate::sample::{Noise, Rgb, Sampler, grid, parse_grid, parse_seeds, save_png};
 use crate::train::{folder, snapshot};
@@ -37,6 +38,8 @@ pub(super) struct Args {
     grid: Option<String>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    profile: ProfileArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,6 +88,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     passed_over.iter().for_each(|p| say!("passed over {p}"));
     let device = args.device.open()?;
+    args.profile.start(&device);
     let (network, mean) = snapshot::generator(&file, &device)?;
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -112,6 +116,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     let text = [("seeds", args.seeds.as_str()), ("psi", &psi_text), ("network", &source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
+    args.profile.print(&device);
     say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::DeviceArgs;
 use super::bench::Preset;
+use super::profile::ProfileArgs;
 use super::watch::Terminal;
 use crate::data::Dataset;
 use crate::device::Device;
@@ -107,6 +108,8 @@ pub(super) struct Args {
     /// Newest snapshots that are kept [default: 10]
     #[arg(long, value_name = "N", help_heading = "Output")]
     keep: Option<usize>,
+    #[command(flatten, next_help_heading = "Output")]
+    profile: ProfileArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -173,7 +176,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     plan.check(&options)?;
     let run = match &resumed {
-        Some(from) => Run::resume(from, options, dataset, &device)?,
+        Some(from) => {
+            if let Some(other) = from.other_kernels(&device) {
+                say!("warning: {other}");
+            }
+            Run::resume(from, options, dataset, &device)?
+        }
         None => create(args, options, dataset, &device)?,
     };
     let folder = run.folder.clone();
@@ -184,8 +192,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut watch = Terminal::new(run.state.images, None)?;
+    args.profile.start(&device);
     let outcome = run.train(&mut watch);
     watch.clear();
+    args.profile.print(&device);
     match outcome? {
         Outcome::Finished => {
             say!("done; pictures: semgan sample --network {} --outdir samples", folder.display())

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::picture::{self, Decoded};
 use super::source::{self, Entry};
+use crate::files::hash;
 use crate::{Error, Result};
 
 /// A set that takes no more than this at its resolution is decoded once and kept.
@@ -170,14 +171,12 @@ impl Dataset {
     /// A hash over the names and sizes of the usable files: tells a resumed run whether it sees the
     /// same data. Equal on all machines, and for a folder and the archive made of it.
     pub fn fingerprint(&self) -> String {
-        // FNV-1a, 64 bits. The 0 ends the name, which cannot contain it.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for entry in &self.entries {
-            let size = entry.size_bytes.to_le_bytes();
-            for &byte in entry.name.as_bytes().iter().chain(&[0]).chain(&size) {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
+        // The 0 ends the name, which cannot contain it.
+        let bytes = self.entries.iter().flat_map(|entry| {
+            let name = entry.name.bytes().chain([0]);
+            name.chain(entry.size_bytes.to_le_bytes())
+        });
+        let hash = hash(bytes);
         format!("{}-{hash:016x}", self.entries.len())
     }
 

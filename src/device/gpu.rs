@@ -3,7 +3,8 @@
 //! Operations are recorded in program order on one queue and nothing waits until numbers are read
 //! back; errors surface there too. The parts: [`super::adapter`] chooses, [`super::kernel`] checks
 //! texts, `pipeline` compiles and binds, `pool` keeps buffers, `record` records and submits,
-//! `governor` sizes the submits, `readback` waits.
+//! `governor` sizes the submits, `readback` waits; [`super::tuning`] chooses among forms of a kernel,
+//! and `stopwatch` reads the device's own clock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use super::profile::{Profile, Work};
 use super::readback::Download;
 use super::record::{Dispatch, Patience, ReadBack, Recorder, Ticket};
 use super::tally::Tally;
+use super::tuning::Tuner;
 use super::{Counters, Launch};
 use crate::tensor::{Buffer, Shape, Tensor};
 use crate::{Error, Result};
@@ -37,6 +39,7 @@ pub struct Gpu {
     pool: Arc<Pool>,
     recorder: Mutex<Recorder>,
     pub(super) profile: Profile,
+    pub(super) tuner: Tuner,
 }
 
 impl Gpu {
@@ -70,6 +73,7 @@ impl Gpu {
             pool,
             recorder: Mutex::new(recorder),
             profile: Profile::default(),
+            tuner: Tuner::default(),
         }))
     }
 
@@ -154,12 +158,12 @@ impl Gpu {
         Buffer::Gpu(buffer)
     }
 
-    /// Records a launch; while profiling, runs it alone and takes the time.
+    /// Records a launch of an operation; while profiling, runs it alone and takes the time.
     ///
     /// # Panics
     /// When the launch does not fit its kernel or the device: a mistake in an operation.
     #[expect(clippy::disallowed_methods, reason = "only while profiling")]
-    pub(crate) fn launch(self: &Arc<Self>, launch: &Launch) {
+    pub(crate) fn launch(self: &Arc<Self>, op: &str, launch: &Launch) {
         if !self.profile.is_on() {
             return self.enqueue(launch);
         }
@@ -169,12 +173,12 @@ impl Gpu {
         self.enqueue(launch);
         let _ = self.sync();
         let shape = launch.buffers.last().map(|(_, y)| y.shape().clone()).unwrap_or_default();
-        let label = format!("{} {shape:?}", launch.kernel.name);
+        let label = format!("{op} {shape:?} by {}", launch.kernel.name);
         let work = Work { bytes: launch.bytes(), flops: launch.flops };
         self.profile.record(label, start.elapsed(), work);
     }
 
-    fn enqueue(&self, launch: &Launch) {
+    pub(super) fn enqueue(&self, launch: &Launch) {
         let most = self.limits.max_compute_workgroups_per_dimension;
         let (name, grid) = (&launch.kernel.name, launch.workgroups);
         assert!(grid.iter().all(|n| (1..=most).contains(n)), "{name}: grid {grid:?}");
@@ -218,6 +222,18 @@ impl Gpu {
         let staging = self.take(Use::ReadBack, bytes + 4, "a read-back");
         let ticket = self.recorder().submit(Some(&ReadBack { from, staging: &staging }));
         Download::new(self, staging, bytes, ticket)
+    }
+
+    /// Runs `work`, and tells how long the queue computed for it.
+    pub(super) fn busy<T>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Option<Duration>)> {
+        self.sync()?;
+        self.recorder().start_watch();
+        let result = work().and_then(|result| self.sync().map(|()| result));
+        let spent = self.recorder().stop_watch();
+        Ok((result?, spent))
     }
 
     /// Waits for a submit.

@@ -89,6 +89,8 @@ pub struct Launch {
     pub workgroups: [u32; 3],
     /// Floating-point operations, for the profile and the submit governor.
     pub flops: u64,
+    /// Bytes read and written, where that is not all of every bound tensor.
+    pub traffic: Option<u64>,
 }
 
 impl Launch {
@@ -104,6 +106,7 @@ impl Launch {
             buffers: Vec::new(),
             workgroups: [1, 1, 1],
             flops: 0,
+            traffic: None,
         }
     }
 
@@ -173,9 +176,17 @@ impl Launch {
         self
     }
 
-    /// Bytes that the bound tensors hold.
+    /// States how many bytes are read and written, where that is not all of every bound tensor.
+    #[must_use]
+    pub fn moving(mut self, bytes: u64) -> Self {
+        self.traffic = Some(bytes);
+        self
+    }
+
+    /// Bytes read and written.
     pub fn bytes(&self) -> u64 {
-        self.buffers.iter().map(|(_, t)| t.numel() as u64 * t.dtype().bytes()).sum()
+        let all = || self.buffers.iter().map(|(_, t)| t.numel() as u64 * t.dtype().bytes()).sum();
+        self.traffic.unwrap_or_else(all)
     }
 }
 

@@ -17,7 +17,9 @@ mod pool;
 pub mod profile;
 mod readback;
 mod record;
+mod stopwatch;
 mod tally;
+pub mod tuning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,7 @@ pub(crate) use host::{HostBuffer, HostData};
 pub use launch::{Kernel, Launch, Param};
 pub(crate) use pool::GpuBuffer;
 pub(crate) use readback::Download;
+pub use tuning::Tuning;
 
 use crate::Result;
 
@@ -174,12 +177,52 @@ impl Device {
         }
     }
 
+    /// Lets a GPU run the forms of kernels that were measured on it, or again the usual ones. See
+    /// [`tuning`] for what that changes.
+    pub fn set_tuning(&self, table: Option<&Tuning>) {
+        if let Self::Gpu(gpu) = self {
+            gpu.tuner.set(table);
+        }
+    }
+
+    /// The measured table that a GPU runs by, in short; `None` where there is none.
+    pub fn tuning(&self) -> Option<String> {
+        if let Self::Gpu(gpu) = self { gpu.tuner.name() } else { None }
+    }
+
+    /// Runs `work` while a GPU measures every form of the kernels that it meets.
+    pub fn tune<T>(&self, work: impl FnOnce() -> T) -> (T, Option<Tuning>) {
+        let Self::Gpu(gpu) = self else { return (work(), None) };
+        gpu.tuner.measure();
+        let result = work();
+        let table = gpu.tuner.measured(gpu.report());
+        gpu.tuner.set(None);
+        (result, Some(table))
+    }
+
     /// The table of costs by operation, or by kernel on a GPU.
     pub fn profile(&self) -> &profile::Profile {
         match self {
             Self::Cpu(host) | Self::Reference(host) => &host.profile,
             Self::Gpu(gpu) => &gpu.profile,
         }
+    }
+
+    /// Runs `work`, and tells how long the device computed for it: by time stamps on a GPU, where
+    /// the adapter has them. On the CPU the table of costs begins anew.
+    ///
+    /// # Errors
+    /// Those of `work`, and what the device reported.
+    pub fn busy<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<(T, Option<Duration>)> {
+        let profile = match self {
+            Self::Gpu(gpu) => return gpu.busy(work),
+            Self::Cpu(host) | Self::Reference(host) => &host.profile,
+        };
+        profile.switch(true);
+        let result = work();
+        let spent = profile.table().iter().map(|(_, cost)| cost.time).sum();
+        profile.switch(false);
+        Ok((result?, Some(spent)))
     }
 
     /// What has been done here since the process started.

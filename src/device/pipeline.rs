@@ -98,7 +98,7 @@ impl Pipelines {
         Tally::count(&self.tally.pipelines);
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let layout = self.layout(kernel, &interface);
-        let raw = self.compile(kernel, text, &layout, overrides);
+        let raw = self.compile(kernel, module, &layout, overrides);
         // Native drivers have answered by now: this does not wait.
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(Error::Shader { kernel: kernel.name.to_string(), log: error.to_string() });
@@ -142,14 +142,15 @@ impl Pipelines {
     fn compile(
         &self,
         kernel: &Kernel,
-        text: String,
+        module: naga::Module,
         layout: &wgpu::BindGroupLayout,
         overrides: &[(&'static str, f64)],
     ) -> wgpu::ComputePipeline {
         let label = Some(&*kernel.name);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
-            source: wgpu::ShaderSource::Wgsl(text.into()),
+            // Parsed already: for large kernels that takes as long as all the rest.
+            source: wgpu::ShaderSource::Naga(Cow::Owned(module)),
         });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,

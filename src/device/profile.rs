@@ -1,6 +1,7 @@
 //! Where time goes: seconds per operation, summed while profiling is on.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,12 +29,28 @@ pub struct Cost {
 impl Cost {
     /// Gigabytes per second.
     pub fn bandwidth(&self) -> f64 {
-        self.work.bytes as f64 / self.time.as_secs_f64() / 1e9
+        self.per_second(self.work.bytes) / 1e9
     }
 
     /// GFLOP/s.
     pub fn speed(&self) -> f64 {
-        self.work.flops as f64 / self.time.as_secs_f64() / 1e9
+        self.per_second(self.work.flops) / 1e9
+    }
+
+    fn per_second(&self, amount: u64) -> f64 {
+        if amount == 0 { 0.0 } else { amount as f64 / self.time.as_secs_f64() }
+    }
+}
+
+impl Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let work = Work {
+            bytes: self.work.bytes + other.work.bytes,
+            flops: self.work.flops + other.work.flops,
+        };
+        Self { calls: self.calls + other.calls, time: self.time + other.time, work }
     }
 }
 
@@ -61,10 +78,7 @@ impl Profile {
     pub(crate) fn record(&self, name: String, time: Duration, work: Work) {
         if let Ok(mut costs) = self.costs.lock() {
             let cost = costs.entry(name).or_default();
-            cost.calls += 1;
-            cost.time += time;
-            cost.work.bytes += work.bytes;
-            cost.work.flops += work.flops;
+            *cost = *cost + Cost { calls: 1, time, work };
         }
     }
 

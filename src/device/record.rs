@@ -16,6 +16,7 @@ use super::fault::{Failure, Faults};
 use super::governor::{self, Governor};
 use super::pipeline::{Bound, Pipelines};
 use super::pool::GpuBuffer;
+use super::stopwatch::Stopwatch;
 use super::tally::Tally;
 use super::{Dtype, Kernel, Param};
 use crate::Result;
@@ -150,6 +151,7 @@ pub(super) struct Recorder {
     submits: u32,
     cost: u64,
     staged: u64,
+    stopwatch: Option<Stopwatch>,
     /// What is to fail, and at which dispatch.
     failure: Option<(u64, Failure)>,
 }
@@ -192,12 +194,23 @@ impl Recorder {
             submits: 0,
             cost: 0,
             staged: 0,
+            stopwatch: None,
             failure: None,
         }
     }
 
     pub(super) fn patience(&self) -> Patience {
         self.patience.clone()
+    }
+
+    /// Times every pass from now on, where the adapter can.
+    pub(super) fn start_watch(&mut self) {
+        self.stopwatch = Stopwatch::new(&self.device, &self.queue);
+    }
+
+    /// How long the passes took since then; every submit has ended.
+    pub(super) fn stop_watch(&mut self) -> Option<Duration> {
+        self.stopwatch.take()?.read()
     }
 
     pub(super) fn fail_at(&mut self, dispatch: u64, failure: Failure) {
@@ -268,8 +281,11 @@ impl Recorder {
 
     fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
-            let pass = self.encoder().begin_compute_pass(&Default::default()).forget_lifetime();
-            self.pass = Some(pass);
+            self.encoder();
+            let encoder = self.encoder.as_mut().expect("just asked for");
+            let timestamp_writes = self.stopwatch.as_mut().and_then(Stopwatch::pass);
+            let pass = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            self.pass = Some(encoder.begin_compute_pass(&pass).forget_lifetime());
         }
         self.pass.as_mut().expect("just opened")
     }
@@ -333,7 +349,11 @@ impl Recorder {
             encoder.copy_buffer_to_buffer(&sentinel.raw, 0, &read.staging.raw, bytes, 4);
         }
         self.encoder();
-        let commands = self.encoder.take().expect("just asked for").finish();
+        let mut encoder = self.encoder.take().expect("just asked for");
+        if let Some(stopwatch) = &mut self.stopwatch {
+            stopwatch.end(&mut encoder);
+        }
+        let commands = encoder.finish();
         self.queue.write_buffer(&self.uniforms, 0, &self.slots);
         let index = self.queue.submit([commands]);
         let ended = self.patience.ended.clone();

@@ -110,6 +110,15 @@ impl Op for Gather {
         checked("gather", self.axis, x[0], x[1])
     }
 
+    fn flops(&self, _x: &[&Shape], _y: &Shape) -> usize {
+        0
+    }
+
+    /// Of x only what is picked.
+    fn traffic(&self, x: &[&Shape], y: &Shape) -> usize {
+        2 * y.numel() + x[1].numel()
+    }
+
     fn rows(&self, y: &Shape) -> usize {
         y.numel()
     }

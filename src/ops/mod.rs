@@ -63,6 +63,11 @@ pub trait Op: Send + Sync + 'static {
         y.numel()
     }
 
+    /// Elements that it reads and writes, for the same: every tensor once, unless it leaves out some.
+    fn traffic(&self, x: &[&Shape], y: &Shape) -> usize {
+        x.iter().map(|x| x.numel()).sum::<usize>() + y.numel()
+    }
+
     /// Number of equal parts of the output that the twin can compute independently of each other.
     fn rows(&self, y: &Shape) -> usize {
         y[..y.len().saturating_sub(1)].iter().product()

@@ -245,6 +245,15 @@ impl Op for Movement {
         self.axes.iter().map(|a| a.size).collect::<Vec<_>>().into()
     }
 
+    fn flops(&self, _x: &[&Shape], _y: &Shape) -> usize {
+        0
+    }
+
+    /// Each output takes one input at most.
+    fn traffic(&self, x: &[&Shape], y: &Shape) -> usize {
+        x[0].numel().min(y.numel()) + y.numel()
+    }
+
     fn rows(&self, y: &Shape) -> usize {
         y.numel()
     }

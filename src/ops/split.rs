@@ -77,7 +77,11 @@ fn launch(op: &dyn Op, x: &[&Tensor], y: &Tensor, flops: u64, gpu: &Arc<Gpu>) {
     if let Some(first) = launches.first_mut() {
         first.flops = flops;
     }
-    launches.iter().for_each(|launch| gpu.launch(launch));
+    if let [only] = &mut launches[..] {
+        let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+        only.traffic = Some(4 * op.traffic(&shapes, y.shape()) as u64);
+    }
+    launches.iter().for_each(|launch| gpu.launch(op.name(), launch));
 }
 
 /// A cut whose parts fit.

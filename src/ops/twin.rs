@@ -128,13 +128,13 @@ pub(super) fn run(
     host: &Arc<Host>,
 ) -> Tensor {
     let device = x[0].device();
-    let read: u64 = x.iter().map(|x| x.numel() as u64 * x.dtype().bytes()).sum();
+    let shapes: Vec<&Shape> = x.iter().map(|x| x.shape()).collect();
+    let traffic = op.traffic(&shapes, &shape) as u64;
     let x: Vec<Slice> = x.iter().map(|x| slice(x)).collect();
     let dtype = op.dtype(device);
     let mut buffer = host.alloc(dtype, shape.numel());
     let rows = op.rows(&shape).max(1);
-    let bytes = read + shape.numel() as u64 * dtype.bytes();
-    let work = Work { bytes, flops };
+    let work = Work { bytes: traffic * dtype.bytes(), flops };
     let is_empty = shape.numel() == 0;
     host.dispatch(op.name(), &shape, work, || match &mut buffer.data {
         _ if is_empty => {}

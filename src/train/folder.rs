@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::options::Options;
 use super::snapshot;
 use crate::checkpoint::Checkpoint;
+use crate::device::Device;
 use crate::files::{leftovers, write_atomically};
 use crate::{Error, Result};
 
@@ -22,6 +23,22 @@ pub struct Resumed {
     pub options: Options,
     /// Where it goes on; from its beginning where it ended before the first snapshot.
     pub snapshot: Option<Checkpoint>,
+}
+
+impl Resumed {
+    /// What to say where the device runs other kernels than the run so far, or other forms of them.
+    pub fn other_kernels(&self, device: &Device) -> Option<String> {
+        let describe = |kernels: &str, tuning: Option<&str>| match tuning {
+            Some(table) => format!("{kernels}, tuning {table}"),
+            None => format!("{kernels}, no tuning"),
+        };
+        let before = &self.snapshot.as_ref()?.description;
+        let before = describe(before["kernels"].as_str()?, before["tuning"].as_str());
+        let now = describe(&device.kernels(), device.tuning().as_deref());
+        (now != before).then(|| {
+            format!("the run had other kernels ({before}) than this device has now ({now})")
+        })
+    }
 }
 
 /// A new folder `NNNNN-DESCRIPTION` below `outdir`, numbered one above the highest there is.

@@ -52,6 +52,7 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
             },
             "device": state.device().describe(),
             "kernels": state.device().kernels(),
+            "tuning": state.device().tuning(),
         }),
         ..Checkpoint::default()
     };

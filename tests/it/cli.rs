@@ -24,6 +24,8 @@ fn every_command_has_help() {
         "verify",
         "bench step",
         "bench sample",
+        "bench ops",
+        "tune",
         "data faces",
         "data grid",
     ] {
@@ -32,9 +34,9 @@ fn every_command_has_help() {
         assert!(answer.stdout.contains(&format!("Usage: semgan {command}")), "{}", answer.stdout);
     }
     let all = run(&["--help"]).succeeded().stdout;
-    for command in
-        ["demo", "train", "sample", "groups", "data", "devices", "doctor", "bench", "verify"]
-    {
+    for command in [
+        "demo", "train", "sample", "groups", "data", "devices", "doctor", "bench", "tune", "verify",
+    ] {
         assert!(all.contains(command), "{command}: {all}");
     }
 }
@@ -196,6 +198,72 @@ fn bench_prints_one_json_object() {
     }
     for part in ["d", "g", "r1", "path"] {
         assert!(report["parts"][part].as_f64().is_some_and(|s| s > 0.0), "{part}: {report}");
+    }
+}
+
+#[test]
+fn bench_sample_tells_how_busy_a_device_was() {
+    for device in ["cpu", "gpu"].into_iter().take(1 + usize::from(gpu().is_some())) {
+        let sample =
+            ["bench", "sample", "--res", "8", "--count", "3", "--json", "--device", device];
+        let answer = run(&sample).succeeded();
+        let report: Value = serde_json::from_str(&answer.stdout).expect("one JSON object");
+        let busy = report["busy"].as_f64().expect("both tell");
+        assert!(busy > 0.0 && busy < 1.0, "{report}");
+    }
+}
+
+#[test]
+fn bench_ops_measures_what_the_filters_name() {
+    let filters = ["matmul 16x128", "upfirdn2d down"];
+    let ops = [&["bench", "ops", "--device", "cpu"], &filters[..]].concat();
+    let answer = run(&[&ops[..], &["--json"]].concat()).succeeded();
+    let report: Value = serde_json::from_str(&answer.stdout).expect("one JSON object");
+    assert!(report["peak_gflops"].as_f64() > Some(0.0), "{report}");
+    assert!(report["copy_gigabytes_per_second"].as_f64() > Some(0.0), "{report}");
+    let rows = report["operations"].as_array().expect("a list");
+    let names: Vec<_> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["matmul 16x128x128", "upfirdn2d down 16x64x32"]);
+    for row in rows {
+        let number = |key: &str| row[key].as_f64().expect("a number");
+        assert!(number("best_ms") > 0.0 && number("best_ms") <= number("median_ms"), "{row}");
+        assert!(number("gigabytes_per_second") > 0.0, "{row}");
+        assert!(number("share_of_roofline") > 0.0, "{row}");
+    }
+    let flops =
+        rows[0]["gflops"].as_f64().expect("a number") * rows[0]["best_ms"].as_f64().unwrap();
+    assert!((flops / 1e3 - 2.0 * 16.0 * 128.0 * 128.0 / 1e9).abs() < 1e-9, "{}", rows[0]);
+    let table = run(&ops).succeeded().stdout;
+    assert!(table.starts_with("roofline: ") && table.lines().count() == 4, "{table}");
+    run(&["bench", "ops", "no such row", "--device", "cpu"]).refused(1, &["no such row"]);
+}
+
+#[test]
+fn a_profile_sums_up_to_the_whole() {
+    let place = Place::new();
+    let (data, runs) = (place.text("data"), place.text("runs"));
+    let train = ["train", "--data", &data, "--outdir", &runs, "--device", "cpu", "--batch", "4"];
+    let said = run(&[&train[..], &["--kimg", "0.004", "--profile"]].concat()).succeeded().stderr;
+    let network = place.text("runs/00000-sarigan-data-tiny8-batch4");
+    let sample = ["sample", "--network", &network, "--seeds", "0", "--device", "cpu", "--profile"];
+    let out = place.text("out");
+    let sampled = run(&[&sample[..], &["--outdir", &out]].concat()).succeeded().stderr;
+    for said in [said, sampled] {
+        let table = said.lines().skip_while(|line| !line.ends_with("  operation")).skip(1);
+        let rows: Vec<Vec<&str>> = table.map(|line| line.split_whitespace().collect()).collect();
+        let end = rows.iter().position(|row| row[5..] == ["total"]).expect("a total");
+        let sum = |column: usize| {
+            let number = |row: &Vec<&str>| row[column].trim_end_matches('%').parse::<f64>();
+            let sum: f64 = rows[..end].iter().map(|row| number(row).expect("a number")).sum();
+            (sum, number(&rows[end]).expect("a number"))
+        };
+        let (calls, all) = sum(2);
+        assert_eq!(calls, all, "{said}");
+        // 41 rounded times and shares.
+        let (ms, all) = sum(0);
+        assert!((ms - all).abs() < 0.05 * 42.0, "{said}");
+        let (share, all) = sum(1);
+        assert!(all == 100.0 && (share - all).abs() < 0.05 * 42.0, "{said}");
     }
 }
 

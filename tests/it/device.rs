@@ -1,5 +1,7 @@
 //! The GPU device itself: recording, pooling, waiting, failing.
 
+use std::time::{Duration, Instant};
+
 use semgan::autograd::grad;
 use semgan::device::{Counters, adapters};
 use semgan::{Device, Error, Tensor};
@@ -150,5 +152,46 @@ fn a_device_string_without_meaning_is_refused_with_the_accepted_forms() {
     }
     for wanted in ["cpu", "reference"] {
         assert_eq!(Device::select(wanted).expect(wanted).0.kind(), wanted);
+    }
+}
+
+#[test]
+fn a_profile_counts_what_each_dispatch_moves() {
+    let devices = [Some(Device::cpu()), own_gpu()].into_iter().flatten();
+    for device in devices {
+        let parts: Vec<Tensor> = (1..=3).map(|seed| tensor(&[64, 10], seed, &device)).collect();
+        let slab = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0);
+        let index = Tensor::from_indices(&[3, 190], [2], &device);
+        device.profile().switch(true);
+        let _ = Tensor::cat(&parts.iter().collect::<Vec<_>>(), 0);
+        let _ = slab.narrow(0, 3, 5);
+        let _ = slab.index_select(0, &index);
+        let cost = |name: &str| {
+            let table = device.profile().table();
+            let of = |(label, _): &&(String, _)| label.split(' ').next() == Some(name);
+            let rows = table.iter().filter(of).map(|(_, cost)| *cost);
+            let sum = rows.reduce(|a, b| a + b).unwrap_or_else(|| panic!("{name}: {table:?}"));
+            (sum.work.bytes, sum.work.flops)
+        };
+        assert_eq!(cost("concat"), (2 * 4 * 1920, 0), "{device:?}");
+        assert_eq!(cost("slice"), (2 * 4 * 50, 0), "{device:?}");
+        assert_eq!(cost("gather"), (4 * (2 * 20 + 2), 0), "{device:?}");
+        device.profile().switch(false);
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "compares two times")]
+fn a_device_is_busy_for_a_part_of_the_time() {
+    for device in [Some(Device::cpu()), own_gpu()].into_iter().flatten() {
+        let x = tensor(&[129, 65], 1, &device);
+        let start = Instant::now();
+        let (numbers, busy) = device.busy(|| step(&x).to_vec()).expect("computed");
+        let all = start.elapsed();
+        assert_eq!(numbers, step(&x).to_vec().expect("computed"));
+        let busy = busy.expect("both tell");
+        assert!(busy > Duration::ZERO && busy < all, "{device:?}: {busy:?} of {all:?}");
+        let (_, nothing) = device.busy(|| Ok(())).expect("nothing fails");
+        assert!(nothing.expect("both tell") < busy, "{device:?}: {nothing:?}");
     }
 }

@@ -30,3 +30,4 @@ mod shaders;
 mod snapshots;
 mod soak;
 mod training;
+mod tuning;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_profile, print_report};
-use crate::Result;
+use super::{Preset, at_least_one, print_report};
 use crate::cli::DeviceArgs;
+use crate::cli::profile::ProfileArgs;
 use crate::models::sarigan::Generator;
 use crate::nn::Network;
 use crate::sample::{Noise, Sampler};
@@ -27,9 +27,8 @@ pub(super) struct Args {
     /// Pictures
     #[arg(long, default_value_t = 200, value_parser = at_least_one())]
     count: usize,
-    /// Also print the operations that take most of the time, on stderr
-    #[arg(long)]
-    profile: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
     /// Print one JSON object on one line
     #[arg(long)]
     json: bool,
@@ -49,13 +48,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let before = device.counters();
     let start = Instant::now();
     let seeds = 1..=args.count as u64;
-    sampler.pictures(seeds, 1.0, Noise::Const).collect::<Result<Vec<_>>>()?;
+    let work = || sampler.pictures(seeds, 1.0, Noise::Const).try_for_each(|p| p.map(|_| ()));
+    let ((), computed) = device.busy(work)?;
     let seconds = start.elapsed().as_secs_f64();
     let cost = device.counters().since(&before);
-    if args.profile {
-        device.profile().switch(true);
+    if args.profile.profile {
+        args.profile.start(&device);
         sampler.picture(0, 1.0, Noise::Const)?;
-        print_profile(&device);
+        args.profile.print(&device);
     }
     let count = args.count as f64;
     let report = json!({
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         "seconds_to_open": opened,
         "seconds_to_first_picture": first,
         "pictures_per_second": count / seconds,
+        "busy": computed.map(|computed| computed.as_secs_f64() / seconds),
         "dispatches_per_picture": cost.dispatches as f64 / count,
         "peak_device_bytes": cost.peak_bytes,
     });

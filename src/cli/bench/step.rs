@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_profile, print_report};
+use super::{Preset, at_least_one, print_report};
 use crate::cli::DeviceArgs;
+use crate::cli::profile::ProfileArgs;
 use crate::cli::train::{FormName, RecipeName};
 use crate::device::{Counters, Device};
 use crate::models::sarigan::Config;
@@ -38,9 +39,8 @@ pub(super) struct Args {
     /// Times each phase is measured; the median counts
     #[arg(long, default_value_t = 5, value_parser = at_least_one())]
     rounds: usize,
-    /// Also print the operations that take most of the time, on stderr
-    #[arg(long)]
-    profile: bool,
+    #[command(flatten)]
+    profile: ProfileArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -64,9 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
     let real = real.uniforms(size, &device) * 2.0 - 1.0;
     let mut parts = Vec::new();
-    if args.profile {
-        device.profile().switch(true);
-    }
+    args.profile.start(&device);
     for &scheduled in &recipe.phases {
         parts.push(phase(&mut state, &recipe, scheduled, &real, args.rounds)?);
     }
@@ -93,9 +91,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         "peak_host_bytes": crate::memory::peak_host_bytes(),
         "peak_device_bytes": total.peak_bytes,
     });
-    if args.profile {
-        print_profile(&device);
-    }
+    args.profile.print(&device);
     print_report(&report, args.json)
 }
 

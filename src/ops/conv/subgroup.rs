@@ -3,7 +3,7 @@
 //! one for rows of neighbours.
 
 use super::Conv2d;
-use crate::device::{Kernel, Launch};
+use crate::device::{Launch, tuning};
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
 
@@ -11,6 +11,13 @@ use crate::tensor::{Shape, Tensor};
 pub(super) const HEIGHT: usize = 32;
 /// What an invocation makes of the other (positions here).
 pub(super) const WIDTH: usize = 8;
+
+/// The kernels: one for single positions, and one for rows of neighbours that meet three taps.
+#[derive(Clone, Copy)]
+enum Form {
+    Positions,
+    Rows,
+}
 
 /// What takes x to y.
 struct Correlation<'a> {
@@ -79,7 +86,42 @@ impl Conv2d {
 
 impl Correlation<'_> {
     fn launch(&self, size: u32) -> Launch {
-        let (kernel, positions) = self.kernel();
+        let in_form = |form| self.launch_in(form, size);
+        let one = |form| vec![in_form(form)];
+        in_form(tuning::choose(self.y, "conv/correlate", &self.sizes(), &self.forms(), one))
+    }
+
+    /// The forms that there are, the usual one first.
+    fn forms(&self) -> Vec<(&'static str, Form)> {
+        let width = self.y.size(-1);
+        let is_dense = self.phases[1] == 1 && self.step[1] == 1 && self.tap[1].abs() == 1;
+        let mut forms = vec![("positions", Form::Positions)];
+        if is_dense && self.w.size(3) == 3 {
+            // Where runs hang over the edge, full tiles of single positions do less.
+            let fits = 5 * width.next_multiple_of(WIDTH) <= 6 * width;
+            forms.insert(usize::from(!fits), ("rows", Form::Rows));
+        }
+        forms
+    }
+
+    /// Groups and all shapes.
+    fn sizes(&self) -> Vec<usize> {
+        let shapes = [self.x, self.w, self.y].into_iter().flat_map(|t| t.shape().to_vec());
+        std::iter::once(self.groups).chain(shapes).collect()
+    }
+
+    fn launch_in(&self, form: Form, size: u32) -> Launch {
+        let [n, _, height, width] = self.y.shape()[..] else { unreachable!("an image") };
+        let lines = n * height.div_ceil(self.phases[0]);
+        // Positions of a phase, edges of tiles included.
+        let (kernel, positions) = match form {
+            Form::Rows => {
+                (kernel!("conv/correlate_rows_subgroup"), lines * width.next_multiple_of(WIDTH))
+            }
+            Form::Positions => {
+                (kernel!("conv/correlate_subgroup"), lines * width.div_ceil(self.phases[1]))
+            }
+        };
         let tiles = positions.div_ceil(WIDTH * size as usize);
         let tiles = tiles * self.channels[1].div_ceil(HEIGHT) * self.groups;
         let launch = Launch::new(kernel.for_subgroups_of(size))
@@ -88,19 +130,6 @@ impl Correlation<'_> {
             .bind("y", self.y)
             .groups(tiles * self.phases[0] * self.phases[1]);
         self.params(launch, self.x.shape(), self.w.shape(), self.y.shape())
-    }
-
-    /// The kernel, and the positions of a phase, edges of tiles included.
-    fn kernel(&self) -> (Kernel, usize) {
-        let [n, _, height, width] = self.y.shape()[..] else { unreachable!("an image") };
-        let lines = n * height.div_ceil(self.phases[0]);
-        let runs = width.next_multiple_of(WIDTH);
-        let is_dense = self.phases[1] == 1 && self.step[1] == 1 && self.tap[1].abs() == 1;
-        // Where runs hang over the edge, full tiles of single positions do less.
-        if is_dense && self.w.size(3) == 3 && 5 * runs <= 6 * width {
-            return (kernel!("conv/correlate_rows_subgroup"), lines * runs);
-        }
-        (kernel!("conv/correlate_subgroup"), lines * width.div_ceil(self.phases[1]))
     }
 
     fn params(&self, launch: Launch, x: &Shape, w: &Shape, y: &Shape) -> Launch {

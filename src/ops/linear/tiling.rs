@@ -5,7 +5,7 @@
 //! need fewer loads and reads per product; small ones, and parts of the sum over k that a second
 //! pass adds in order, keep a GPU busy where the result is small.
 
-use crate::device::Launch;
+use crate::device::{Launch, tuning};
 use crate::ops::reduce;
 use crate::tensor::Tensor;
 
@@ -20,9 +20,16 @@ const DEPTH: usize = 8;
 /// Fewest products whose sum is worth a tile.
 const SHALLOW: usize = 16;
 
+/// Tiles by name.
+const TILES: [(&str, [usize; 2]); 4] =
+    [("64x64", [64, 64]), ("64x128", [64, 128]), ("128x64", [128, 64]), ("128x128", [128, 128])];
+
 /// A choice for one product, or for `batches` alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tiling {
+    /// Products alike, and their m, k and n.
+    batches: usize,
+    size: [usize; 3],
     /// Rows and columns of a tile.
     tile: [usize; 2],
     /// Parts of the sum, each with a workgroup per tile.
@@ -55,11 +62,38 @@ impl Tiling {
         let fewest = k.div_ceil(Launch::MAX_ROUNDS / 2 * DEPTH);
         let parts = EVEN.div_ceil(tiles).min(k / shortest).max(fewest).max(1);
         let rounds = k.div_ceil(parts).div_ceil(DEPTH) + 2;
-        Self { tile, parts, workgroups: parts * tiles, rounds }
+        let size = [m, k, n];
+        Self { batches, size, tile, parts, workgroups: parts * tiles, rounds }
+    }
+
+    /// The same sums in tiles of another size.
+    fn with_tile(self, tile: [usize; 2]) -> Self {
+        let Self { batches, size: [m, _, n], parts, .. } = self;
+        let workgroups = parts * batches * m.div_ceil(tile[0]) * n.div_ceil(tile[1]);
+        Self { tile, workgroups, ..self }
+    }
+
+    /// The tiles that give the same bits, this one first: where a sum has parts, these end at a
+    /// multiple of what a larger side leaves room for.
+    fn forms(self) -> Vec<(&'static str, [usize; 2])> {
+        let side = |[m, n]: [usize; 2]| m.max(n);
+        let alike = |tile| self.parts == 1 || side(tile) == side(self.tile);
+        let mut forms = TILES.to_vec();
+        forms.retain(|(_, tile)| alike(*tile));
+        forms.sort_by_key(|(_, tile)| *tile != self.tile);
+        forms
     }
 
     /// The launches of a tiled kernel that makes y, and of the sum over its parts.
     pub(crate) fn launches(self, launch: Launch, y: &Tensor) -> Vec<Launch> {
+        let [m, k, n] = self.size;
+        let in_tiles = |tile| self.with_tile(tile).with(launch.clone(), y);
+        let sizes = [self.batches, m, k, n];
+        let tile = tuning::choose(y, &launch.kernel.name, &sizes, &self.forms(), in_tiles);
+        in_tiles(tile)
+    }
+
+    fn with(self, launch: Launch, y: &Tensor) -> Vec<Launch> {
         let launch = launch
             .param("parts", self.parts)
             .constant("TILE_M", self.tile[0])
@@ -73,7 +107,7 @@ impl Tiling {
 
 #[cfg(test)]
 mod tests {
-    use super::{FULL, Launch, Tiling};
+    use super::{FULL, Launch, TILES, Tiling};
 
     /// Tile and parts for one product.
     fn choice(size: [usize; 3]) -> Option<([usize; 2], usize)> {
@@ -112,6 +146,22 @@ mod tests {
         assert_eq!(Tiling::choose(64, [1, 9, 4096]), None);
         // But not where that leaves most of the device idle.
         assert_eq!(choice([3, 16 << 16, 64]), Some(([64, 64], 512)));
+    }
+
+    #[test]
+    fn other_tiles_leave_the_sums_as_they_are() {
+        let forms = |size| {
+            let forms = Tiling::choose(1, size).expect("tiles").forms();
+            forms.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(forms([4096; 3]), ["128x128", "64x64", "64x128", "128x64"]);
+        assert_eq!(forms([64, 16 << 16, 576]), ["64x128", "128x64", "128x128"]);
+        assert_eq!(forms([128, 1152, 256]), ["64x64"]);
+        for (_, tile) in TILES {
+            let tiling = Tiling::choose(3, [100, 1152, 300]).expect("tiles").with_tile(tile);
+            let tiles = 100usize.div_ceil(tile[0]) * 300usize.div_ceil(tile[1]);
+            assert_eq!(tiling.workgroups, 3 * tiling.parts * tiles);
+        }
     }
 
     #[test]
