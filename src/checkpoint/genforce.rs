@@ -67,6 +67,7 @@ impl StyleGan2 {
             return Err(Error::config("resolution", reason));
         }
         let channels = |r: usize| (self.fmaps_base / r).min(self.fmaps_max);
+        let has_deviation = self.minibatch_std_group_size > 1;
         Ok(Config {
             size: self.resolution,
             image_channels: self.image_channels,
@@ -83,8 +84,8 @@ impl StyleGan2 {
             final_tanh: self.final_tanh,
             discriminator: self.architecture.unwrap_or(Architecture::Residual),
             score_width: Some(channels(2)),
-            stddev_group: self.minibatch_std_group_size,
-            stddev_maps: self.minibatch_std_channels,
+            stddev_group: self.minibatch_std_group_size.max(1),
+            stddev_maps: if has_deviation { self.minibatch_std_channels } else { 0 },
             ..Config::default()
         })
     }
@@ -150,7 +151,7 @@ pub fn generator(ours: &str) -> Result<Source> {
         }
         ["input", "input"] => Some(Source::of("synthesis.early_layer.const".into())),
         ["noises", name] => {
-            let k = number(name.trim_start_matches("noise_"))?;
+            let k = number(name.strip_prefix("noise_").unwrap_or(name))?;
             Some(Source::of(format!("synthesis.layer{k}.noise")))
         }
         ["conv1", rest @ ..] => layer("layer", 0, rest),
@@ -194,7 +195,8 @@ pub fn discriminator(size: usize, ours: &str) -> Result<Source> {
             match *layer {
                 "conv1" => format!("layer{}", 2 * block),
                 "conv2" => format!("layer{}", 2 * block + 1),
-                _ => format!("skip_layer{block}"),
+                "skip" => format!("skip_layer{block}"),
+                _ => return Err(unknown(ours)),
             }
         }
         ["final_conv", _] => format!("layer{behind}"),

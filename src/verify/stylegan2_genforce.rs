@@ -134,49 +134,48 @@ fn d_conv_block(c: &Context) -> Result<Outputs> {
     Outputs::y(layer.forward(&x))
 }
 
-fn mod_conv_block(c: &Context) -> Result<Outputs> {
-    let (x, w, lr_mul) = (c.x("x")?, c.x("w")?, c.f64("lr_mul")?);
-    let taps = c.ints("filtering_kernel")?.into_iter().map(|tap| tap as f64).collect();
-    let (outputs, demodulate) = (c.size("out_channels")?, c.flag("demodulate")?);
-    let config = Config {
-        style_dim: w.size(1),
-        image_channels: outputs,
-        blur_kernel: taps,
-        ..Config::default()
-    };
-    let is_doubled = c.size("scale_factor")? == 2;
-    let size = [x.size(1), outputs, c.size("kernel_size")?];
-    // Layer 1 doubles the resolution and layer 2 does not.
-    let (layer, resample) =
-        if is_doubled { ("convs.0", Resample::Up) } else { ("convs.1", Resample::Keep) };
-    let value = |key: &str, shape: &Shape| {
+/// The case's tensors by the keys of a layer of the generator, with factors that no layer of a
+/// network has. Layer 1 doubles the resolution and layer 2 does not.
+fn layer_inputs(c: &Context, is_doubled: bool) -> impl Fn(&str, &Shape) -> Result<Tensor> {
+    let layer = if is_doubled { "convs.0" } else { "convs.1" };
+    move |key, shape| {
         let source = genforce::generator(&format!("{layer}.{key}"))?;
         let name = source.key.splitn(3, '.').last().unwrap_or(&source.key);
         let stored = c.x(&format!("p_{name}"))?;
-        source.convert(
-            &match name {
-                "weight" => stored * (lr_mul * c.f64("wscale_gain")?),
-                "bias" => stored * lr_mul,
-                _ => stored,
-            },
-            shape,
-        )
+        let factor = match name {
+            "weight" => c.f64("lr_mul")? * c.f64("wscale_gain")?,
+            "bias" => c.f64("lr_mul")?,
+            _ => 1.0,
+        };
+        source.convert(&(stored * factor), shape)
+    }
+}
+
+fn mod_conv_block(c: &Context) -> Result<Outputs> {
+    let (x, w, outputs) = (c.x("x")?, c.x("w")?, c.size("out_channels")?);
+    let config = Config {
+        style_dim: w.size(1),
+        image_channels: outputs,
+        blur_kernel: c.ints("filtering_kernel")?.into_iter().map(|tap| tap as f64).collect(),
+        ..Config::default()
     };
-    let built = (&config, &c.device);
+    let (built, demodulate) = ((&config, &c.device), c.flag("demodulate")?);
+    let is_doubled = c.size("scale_factor")? == 2;
+    let resample = if is_doubled { Resample::Up } else { Resample::Keep };
+    let size = [x.size(1), outputs, c.size("kernel_size")?];
+    let styled = |b: &mut Builder| {
+        let conv = ModulatedConv::new(b, size, (resample, demodulate), built);
+        StyledConv::behind(b, outputs, conv)
+    };
+    let inputs = layer_inputs(c, is_doubled);
     let (y, style) = match (c.flag("add_noise")?, is_activated(c, "activation_type")?) {
         (true, true) if c.f64("epsilon")? == EPS => {
-            let layer = Builder::bound(
-                |b| {
-                    let conv = ModulatedConv::new(b, size, (resample, demodulate), built);
-                    StyledConv::behind(b, outputs, conv)
-                },
-                value,
-            )?;
+            let layer = Builder::bound(styled, inputs)?;
             let style = layer.conv.modulation.forward(&w);
             (layer.scaled(&x, &style, &c.x("p_noise")?), style)
         }
         (false, false) if !demodulate => {
-            let layer = Builder::bound(|b| ToRgb::new(b, x.size(1), built), value)?;
+            let layer = Builder::bound(|b| ToRgb::new(b, size[0], built), inputs)?;
             let style = layer.conv.modulation.forward(&w);
             (layer.scaled(&x, &style, None), style)
         }

@@ -140,6 +140,17 @@ impl Config {
         Ok(())
     }
 
+    /// Refuses a network whose pictures are not square, for what can only work on square ones.
+    ///
+    /// # Errors
+    /// Naming the field.
+    pub fn check_square(&self) -> Result<()> {
+        match self.base {
+            [4, 4] => Ok(()),
+            base => Err(Error::config("base", format!("{base:?}: pictures here start from 4x4"))),
+        }
+    }
+
     /// The StyleGAN2 that this network extends: all but its last mapping layer is the same.
     pub fn stylegan2(&self) -> stylegan2::Config {
         stylegan2::Config {

@@ -25,7 +25,7 @@ pub enum Architecture {
 pub struct Config {
     /// Side of the picture that starts from 4x4, a power of two from 8.
     pub size: usize,
-    /// Height and width that the picture starts from.
+    /// Height and width that the picture starts from, up to 16.
     pub base: [usize; 2],
     /// 3 for colours.
     pub image_channels: usize,
@@ -59,7 +59,7 @@ pub struct Config {
     pub score_width: Option<usize>,
     /// Samples that share a minibatch deviation.
     pub stddev_group: usize,
-    /// Maps of minibatch deviation.
+    /// Maps of minibatch deviation; 0 for none.
     pub stddev_maps: usize,
 }
 
@@ -72,8 +72,8 @@ impl Default for Config {
 /// The published table of channels from 4 to `size`, where `multiplier` widens the layers from
 /// 64x64 on.
 pub fn channels(size: usize, multiplier: usize) -> BTreeMap<usize, usize> {
-    let at = |r: usize| if r <= 32 { 512 } else { (16_384 * multiplier / r).min(512) };
-    (2..=size.ilog2()).map(|k| (1 << k, at(1 << k))).collect()
+    let at = |r: usize| (r, (16_384 * multiplier / r).min(512));
+    (2..=size.ilog2()).map(|k| at(1 << k)).collect()
 }
 
 impl Config {
@@ -117,19 +117,24 @@ impl Config {
         if !size.is_power_of_two() || !(8..=1024).contains(&size) {
             return refuse("size", &format!("{size} is not a power of two from 8 to 1024"));
         }
-        let sizes = [("style_dim", self.style_dim), ("image_channels", self.image_channels)];
-        let sizes = sizes.into_iter().chain(self.base.map(|side| ("base", side)));
-        let counts = [("stddev_group", self.stddev_group), ("stddev_maps", self.stddev_maps)];
+        let sizes = [
+            ("style_dim", self.style_dim),
+            ("image_channels", self.image_channels),
+            ("stddev_group", self.stddev_group),
+        ];
         let widths = [
             ("latent_dim", self.latent_dim),
             ("mlp_width", self.mlp_width),
             ("score_width", self.score_width),
         ];
         let widths = widths.into_iter().filter_map(|(field, width)| Some((field, width?)));
-        for (field, value) in sizes.chain(counts).chain(widths) {
+        for (field, value) in sizes.into_iter().chain(widths) {
             if value == 0 {
                 return refuse(field, "0 is not above 0");
             }
+        }
+        if let Some(side) = self.base.iter().find(|side| !(1..=16).contains(*side)) {
+            return refuse("base", &format!("{side} is not from 1 to 16"));
         }
         for level in (2..=size.ilog2()).map(|k| 1 << k) {
             if self.channels.get(&level).is_none_or(|&c| c == 0) {

@@ -141,7 +141,9 @@ impl Features {
                 x = x + from_rgb.forward(&picture);
             }
         }
-        let x = x.minibatch_stddev(group, self.config.stddev_maps, EPS);
+        if self.config.stddev_maps > 0 {
+            x = x.minibatch_stddev(group, self.config.stddev_maps, EPS);
+        }
         let x = self.final_conv.forward(&x);
         x.reshape([x.size(0), x.numel() / x.size(0)])
     }
