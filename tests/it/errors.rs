@@ -179,7 +179,7 @@ fn files_that_are_no_network() {
         ("version", "layout 9"),
         ("size", "33 is not a power of two"),
         ("level", "16x16"),
-        ("base", "base"),
+        ("base", "0 is not from 1 to 16"),
         ("groups", "groups"),
         ("more-groups", "convs.0.conv.cluster"),
         ("width", "style_dim"),
