@@ -1,4 +1,7 @@
-//! Network files: safetensors with a JSON description in the metadata.
+//! Network files: safetensors with a JSON description in the metadata; and what other programs'
+//! files call the same parameters.
+
+pub mod genforce;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

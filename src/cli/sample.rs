@@ -81,7 +81,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let (file, passed_over) = folder::network(&args.network)?;
-    let size = snapshot::network_config(&file)?.size;
+    let [height, width] = snapshot::network_config(&file)?.picture_size();
+    let size = height.max(width);
     if columns.max(rows).saturating_mul(size) > MAX_SIDE {
         let reason = format!("{columns}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
         return Err(Error::config("--grid", reason).into());

@@ -2,5 +2,7 @@
 //! Nothing here knows about devices, files or flags: tensors are made only on the device that a
 //! network was built for.
 
+pub mod pggan;
 pub mod sarigan;
 pub mod stylegan;
+pub mod stylegan2;

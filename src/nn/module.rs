@@ -141,6 +141,28 @@ impl Builder {
         }
         Ok(Parameters::new(self, &slab, device))
     }
+
+    /// What `build` makes, on tensors that `value` computes for keys and shapes: gradients flow to
+    /// what they are computed from. There is no slab, so such a network is not trained.
+    ///
+    /// # Errors
+    /// Those of `value`, and when a tensor has another shape.
+    pub fn bound<M>(
+        build: impl FnOnce(&mut Self) -> M,
+        value: impl Fn(&str, &Shape) -> Result<Tensor>,
+    ) -> Result<M> {
+        let mut builder = Self::default();
+        let model = build(&mut builder);
+        for param in builder.params.iter().chain(&builder.buffers) {
+            let tensor = value(&param.0.key, param.shape())?;
+            if tensor.shape() != param.shape() {
+                let reason = format!("of shape {:?}, not {:?}", tensor.shape(), param.shape());
+                return Err(Error::config(&param.0.key, reason));
+            }
+            param.set(tensor);
+        }
+        Ok(model)
+    }
 }
 
 impl Param {

@@ -64,17 +64,17 @@ impl<'a> Sampler<'a> {
         self.g.codes(&vec![self.style(seed, psi); self.g.config().n_latents()])
     }
 
-    /// The planes of noise for a seed, `[1, 1, r, r]` each.
+    /// The planes of noise for a seed, `[1, 1, r, r']` each.
     pub fn noise(&self, seed: u64, noise: Noise) -> Vec<Tensor> {
         let plane = |k: usize| {
-            let r = self.g.config().noise_size(k);
+            let [h, w] = self.g.config().noise_size(k);
             let draw = |seed, step| Draw { seed, stream: Stream::SampleNoise.of(k), step };
             let values = match noise {
-                Noise::Const => normals(draw(seed, 0), r * r),
-                Noise::Random(other) => normals(draw(other, seed), r * r),
-                Noise::None => vec![0.0; r * r],
+                Noise::Const => normals(draw(seed, 0), h * w),
+                Noise::Random(other) => normals(draw(other, seed), h * w),
+                Noise::None => vec![0.0; h * w],
             };
-            Tensor::from_slice(&values, [1, 1, r, r], &self.device)
+            Tensor::from_slice(&values, [1, 1, h, w], &self.device)
         };
         (0..self.g.config().n_noises()).map(plane).collect()
     }
@@ -116,7 +116,7 @@ impl<'a> Sampler<'a> {
     }
 
     fn finish(&self, picture: Pending) -> Result<Rgb> {
-        let size = self.g.config().size;
-        Ok(Rgb::from_planes(&picture.wait()?, size, size))
+        let [height, width] = self.g.config().picture_size();
+        Ok(Rgb::from_planes(&picture.wait()?, width, height))
     }
 }

@@ -13,7 +13,7 @@ pub struct Draws {
     pub z: Tensor,
     /// Second latents, where there are any.
     pub mix: Option<Mix>,
-    /// One plane per layer, `[B, 1, r, r]`.
+    /// One plane per layer, `[B, 1, r, r']`.
     pub noise: Vec<Tensor>,
 }
 
@@ -94,7 +94,8 @@ impl StepInputs {
         let fires = recipe.at(step).any(|s| matches!(s.phase, Phase::PathLength { .. }));
         let path = fires.then(|| {
             let batch = (batch / 2).max(1);
-            let size = [batch, 3, config.size, config.size];
+            let [h, w] = config.picture_size();
+            let size = [batch, 3, h, w];
             let direction = source.at(Stream::PathDirection, 0).normals(size, &source.device);
             PathInputs { draws: source.draws(2, batch), direction }
         });
@@ -163,8 +164,8 @@ impl Source<'_> {
         // Uniform in 1 ..= n_latents - 1.
         let inject = 1 + (choice.uniform(1) * (self.config.n_latents() - 1) as f64) as usize;
         let noise = |k: usize| {
-            let r = self.config.noise_size(k);
-            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, 1, r, r], &self.device)
+            let [h, w] = self.config.noise_size(k);
+            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, 1, h, w], &self.device)
         };
         Draws {
             z: latent(Stream::TrainLatent),

@@ -77,6 +77,49 @@ pub fn path_penalty(lengths: &Tensor, mean: &Tensor, decay: f64) -> PathPenalty 
     PathPenalty { penalty: mse(lengths, &mean), mean }
 }
 
+/// Weights of [`wgan_gp`]. PGGAN, appendix A.1, has 10, 1 and 0.001.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WganGp {
+    /// λ, of the gradient penalty.
+    pub lambda: f64,
+    /// γ, what the norm of the gradient should be.
+    pub target: f64,
+    /// ε, of the score's drift from zero.
+    pub epsilon: f64,
+}
+
+/// A critic's loss and the norms that are in it.
+#[derive(Debug)]
+pub struct WganGpLoss {
+    /// ‖d D(mixed) / d mixed‖ for each sample, `[N]`.
+    pub grad_norm: Tensor,
+    /// Mean over the samples, rank 0.
+    pub mean: Tensor,
+}
+
+/// mean of D(fake) − D(real) + λ/γ² (‖d D(mixed) / d mixed‖ − γ)² + ε D(real)². Gulrajani et al.
+/// 2017, equation 3, as PGGAN uses it.
+///
+/// Scores `[N, 1]`; `mixed` `[N, 3, H, W]` lies between reals and fakes, and `on_mixed` is its score.
+///
+/// # Panics
+/// When `mixed` is not tracked, or shapes do not fit.
+#[track_caller]
+pub fn wgan_gp(
+    weights: &WganGp,
+    [on_real, on_fake, on_mixed]: [&Tensor; 3],
+    mixed: &Tensor,
+) -> WganGpLoss {
+    let &WganGp { lambda, target, epsilon } = weights;
+    let slope = grad(&[&on_mixed.sum_all()], &[None], &[mixed], true).remove(0);
+    let slope = slope.expect("the score depends on the picture");
+    let squares = slope.reshape([mixed.size(0), mixed.numel() / mixed.size(0)]).square();
+    let grad_norm = squares.sum(&[1], false).sqrt();
+    let penalty = grad_norm.map(|norm| (lambda / target.powi(2)) * (norm - target).square());
+    let gap = on_real.zip(on_fake, |real, fake| fake - real.clone() + epsilon * real.square());
+    WganGpLoss { mean: gap.mean_all() + penalty.mean_all(), grad_norm }
+}
+
 /// −log softmax(x) at each position's label, `[N, 1, ...]` of x `[N, C, ...]` and labels
 /// `[N, ...]`; 0 where the label is no class.
 ///

@@ -48,6 +48,7 @@ impl Options {
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
         check_res(self.network.size)?;
+        self.network.check_square()?;
         let positive = [
             ("--batch", self.batch as f64),
             ("--kimg", self.kimg),

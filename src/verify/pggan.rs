@@ -1,14 +1,14 @@
-//! Rows of folder `pggan`: layers (INDEX-pggan).
+//! Rows of folder `pggan`: layers, networks and the discriminator's loss (INDEX-pggan).
 
 use super::Row;
 use super::case::{Context, Outputs};
 use crate::Result;
-use crate::nn::conv::bias_act;
-use crate::nn::fused_scale_weight;
-use crate::ops::conv::Conv2d;
-use crate::ops::resample::pool::Pool2d;
-use crate::ops::resample::resize::Resize;
-use crate::tensor::Tensor;
+use crate::models::pggan::{
+    Config, CriticConv, Discriminator, Generator, Halving, NormedConv, Sampling,
+};
+use crate::nn::{Builder, Network};
+use crate::tensor::{Shape, Tensor};
+use crate::train::loss::{WganGp, wgan_gp};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -23,78 +23,91 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("pggan_g_conv_block", g_conv_block),
     row("pggan_d_conv_block", |c| {
-        let halving = Halving::of(c)?;
-        let y = halving.conv(&c.x("x")?, &c.x("weight")?, c)?;
-        Outputs::y(halving.pool(&bias_act(&y, 1.0, &c.x("bias")?, slope(c, "activation")?, 1.0)))
+        let halving = Halving { is_fused: c.flag("fused_scale")?, blur: None };
+        Outputs::y(critic_conv(c, halving)?.forward(&c.x("x")?))
+    }),
+    row("pggan_generator", |c| {
+        let g = built(c, |b, config| Generator::new(config, b))?.model;
+        let made = g.forward(&c.x("z")?, c.optional("label")?.as_ref(), c.f64("lod")?);
+        Ok(features(made.features).out("image", made.image))
+    }),
+    row("pggan_discriminator", |c| {
+        Ok(Outputs::default().out("score", critic(c)?.forward(&c.x("image")?, c.f64("lod")?)))
+    }),
+    row("wgan_gp_d_loss", |c| {
+        let (d, real, fake) = (critic(c)?, c.x("real")?, c.x("fake")?);
+        let mixed = (&real + (&fake - &real) * c.x("mix")?).tracked();
+        let weights = WganGp {
+            lambda: c.f64("wgan_lambda")?,
+            target: c.f64("wgan_target")?,
+            epsilon: c.f64("wgan_epsilon")?,
+        };
+        let [on_real, on_fake, on_mixed] =
+            [&real, &fake, &mixed].map(|x| d.forward(x, 0.0).narrow(1, 0, 1));
+        let loss = wgan_gp(&weights, [&on_real, &on_fake, &on_mixed], &mixed);
+        let out = Outputs::default().out("real_score", on_real).out("fake_score", on_fake);
+        Ok(out.out("grad_norm", loss.grad_norm).out("loss", loss.mean.reshape([1])))
     }),
 ];
 
-/// Of leaky ReLU; 1 is the identity.
-pub(super) fn slope(c: &Context, name: &str) -> Result<f64> {
+fn built<M>(c: &Context, build: impl FnOnce(&mut Builder, &Config) -> M) -> Result<Network<M>> {
+    let config: Config = serde_json::from_value(c.attrs().clone())
+        .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))?;
+    c.network("", |b| build(b, &config))
+}
+
+fn critic(c: &Context) -> Result<Discriminator> {
+    Ok(built(c, |b, config| Discriminator::new(config, b))?.model)
+}
+
+/// Outputs `feat0` and on.
+pub(super) fn features(features: Vec<Tensor>) -> Outputs {
+    features.into_iter().enumerate().map(|(k, y)| (format!("feat{k}"), y)).collect()
+}
+
+/// Whether a layer is activated.
+pub(super) fn is_activated(c: &Context, name: &str) -> Result<bool> {
     match c.word(name)?.as_str() {
-        "lrelu" => Ok(0.2),
-        "linear" => Ok(1.0),
+        "lrelu" => Ok(true),
+        "linear" => Ok(false),
         other => Err(c.wrong(name, &format!("known, but {other}"))),
     }
 }
 
-/// The equalised weight of a square kernel over `inputs` channels.
-pub(super) fn scaled(weight: &Tensor, inputs: usize, c: &Context) -> Result<Tensor> {
-    let k = c.size("kernel_size")?;
-    Ok(weight * (c.f64("wscale_gain")? / ((k * k * inputs) as f64).sqrt()))
-}
-
-/// How a discriminator's block halves the resolution.
-pub(super) struct Halving {
-    pub(super) is_on: bool,
-    is_fused: bool,
-}
-
-impl Halving {
-    pub(super) fn of(c: &Context) -> Result<Self> {
-        Ok(Self { is_on: c.flag("downsample")?, is_fused: c.flag("fused_scale")? })
-    }
-
-    pub(super) fn conv(&self, x: &Tensor, weight: &Tensor, c: &Context) -> Result<Tensor> {
-        let weight = scaled(weight, x.size(1), c)?;
-        if self.is_on && self.is_fused {
-            let conv = Conv2d { padding: [1, 1], ..Conv2d::strided(2) };
-            return Ok(x.conv2d(&(fused_scale_weight(&weight) * 0.25), &conv));
-        }
-        Ok(x.conv2d(&weight, &Conv2d::padded(c.size("padding")?)))
-    }
-
-    pub(super) fn pool(&self, y: &Tensor) -> Tensor {
-        match self.is_on && !self.is_fused {
-            true => y.avg_pool2d(&Pool2d::tiles(2), true),
-            false => y.clone(),
-        }
-    }
-}
-
-/// Convolution of a generator's block, after doubling the resolution where the case asks for it.
-/// `is_transposed`: the weight of a fused one is stored as a transposed convolution's.
-pub(super) fn doubled_conv(
-    x: &Tensor,
-    weight: &Tensor,
-    is_transposed: bool,
+/// The case's tensors by the keys of a layer, whose weight has a gain of its own.
+pub(super) fn inputs(
     c: &Context,
-) -> Result<Tensor> {
-    let weight = scaled(weight, x.size(1), c)?;
-    let (is_on, is_fused) = (c.flag("upsample")?, c.flag("fused_scale")?);
-    if is_on && is_fused {
-        let conv = Conv2d { padding: [1, 1], ..Conv2d::strided(2) };
-        let weight = fused_scale_weight(&weight);
-        let weight = if is_transposed { weight } else { weight.transpose(0, 1) };
-        return Ok(x.conv_transpose2d(&weight, &conv, [0, 0]));
+    prefix: &str,
+    own_gain: f64,
+) -> impl Fn(&str, &Shape) -> Result<Tensor> {
+    move |key, _| {
+        let value = c.x(&format!("{prefix}{key}"))?;
+        Ok(if key == "weight" { value * (c.f64("wscale_gain")? / own_gain) } else { value })
     }
-    let size = [2 * x.size(2), 2 * x.size(3)];
-    let x = if is_on { x.resize(size, Resize::Nearest) } else { x.clone() };
-    Ok(x.conv2d(&weight, &Conv2d::padded(c.size("padding")?)))
+}
+
+/// A discriminator's layer, which halves the resolution where the case asks for it.
+pub(super) fn critic_conv(c: &Context, halving: Halving) -> Result<CriticConv> {
+    let (x, bias) = (c.x("x")?, c.x("bias")?);
+    let size = [x.size(1), bias.numel(), c.size("kernel_size")?];
+    if !is_activated(c, "activation")? || 2 * c.size("padding")? + 1 != size[2] {
+        return Err(c.wrong("activation", "that of a discriminator's layer"));
+    }
+    let halving = c.flag("downsample")?.then_some(halving);
+    Builder::bound(|b| CriticConv::new(b, size, halving), inputs(c, "", 2f64.sqrt()))
 }
 
 fn g_conv_block(c: &Context) -> Result<Outputs> {
-    let x = c.x("x")?.pixel_norm(1, 1e-8);
-    let y = doubled_conv(&x, &c.x("weight")?, true, c)?;
-    Outputs::y(bias_act(&y, 1.0, &c.x("bias")?, slope(c, "activation")?, 1.0))
+    let (x, k) = (c.x("x")?, c.size("kernel_size")?);
+    let sampling = match c.flag("upsample")? {
+        true => Sampling::Doubled(c.flag("fused_scale")?),
+        false => Sampling::Padded([c.size("padding")?; 2]),
+    };
+    let (sizes, is_activated) = ([x.size(1), c.x("bias")?.numel()], is_activated(c, "activation")?);
+    let own_gain = if is_activated { 2f64.sqrt() } else { 1.0 };
+    let layer = Builder::bound(
+        |b| NormedConv::new(b, sizes, [k, k], sampling, is_activated),
+        inputs(c, "", own_gain),
+    )?;
+    Outputs::y(layer.forward(&x))
 }

@@ -109,12 +109,14 @@ pub(super) fn half_square<'a>(x: impl Iterator<Item = &'a Tensor>) -> Option<Ten
 }
 
 /// The outputs that the case's loss consists of: the one that attribute `loss` names, or all with a
-/// stored cotangent.
+/// stored cotangent, or where there is none the output `loss`.
 fn cotangents(
     context: &Context,
     found: &BTreeMap<String, Tensor>,
 ) -> Result<Vec<(Tensor, Option<Tensor>)>> {
-    if let Some(loss) = context.any("loss").and_then(|loss| loss.as_str()) {
+    let has_cotangent = context.case.tensors.keys().any(|name| name.starts_with("gout."));
+    let named = context.any("loss").and_then(|loss| loss.as_str());
+    if let Some(loss) = named.or((!has_cotangent).then_some("loss")) {
         let y = found.get(&format!("out.{loss}")).filter(|y| y.is_tracked());
         return Ok(y.map(|y| (y.clone(), None)).into_iter().collect());
     }

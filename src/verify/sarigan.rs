@@ -4,10 +4,12 @@ use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
+use super::stylegan2::{planes, styles};
 use crate::Result;
 use crate::models::sarigan::{
-    Config, Discriminator, Generator, GroupStyledConv, InitStyledConv, Mapping, ToRgb,
+    Config, Discriminator, Generator, GroupStyledConv, Mapping, similarity,
 };
+use crate::models::stylegan2::{StyledConv, ToRgb};
 use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
 use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, path_lengths, step};
@@ -26,16 +28,19 @@ pub(super) static ROWS: &[Row] = &[
         Ok(Outputs::default().out("style", style).out("w", w))
     }),
     row("init_styled_conv", |c| {
-        let first = c.x("x")?.size(1);
-        let layer = built(c, "", |b, config| InitStyledConv::new(b, first, config, &c.device))?;
-        let y = layer.model.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?);
-        Ok(Outputs::default().out("y", y).out("co", batched(&layer.model.similarity())))
+        let layer =
+            built(c, "", |b, config| StyledConv::new(b, 0, (&config.stylegan2(), &c.device)))?;
+        let y = layer.model.forward(&c.x("x")?, &intra(c)?, &c.x("noise")?);
+        Ok(Outputs::default()
+            .out("y", y)
+            .out("co", batched(&similarity(&layer.model.conv.stored()))))
     }),
     row("group_styled_conv", group_styled_conv),
     row("to_rgb", |c| {
         let inputs = c.x("x")?.size(1);
-        let layer = built(c, "", |b, config| ToRgb::new(b, inputs, config, &c.device))?.model;
-        Outputs::y(layer.forward(&c.x("x")?, &c.x("style")?, c.optional("skip")?.as_ref()))
+        let layer =
+            built(c, "", |b, config| ToRgb::new(b, inputs, (&config.stylegan2(), &c.device)))?;
+        Outputs::y(layer.model.forward(&c.x("x")?, &intra(c)?, c.optional("skip")?.as_ref()))
     }),
     row("generator", generator),
     row("generator_swap", |c| {
@@ -132,6 +137,12 @@ fn named(stats: Vec<(&'static str, Tensor)>) -> Outputs {
     stats.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// The half of the style that modulates the ungrouped layers.
+fn intra(c: &Context) -> Result<Tensor> {
+    let [_, intra] = c.x("style")?.chunk(1);
+    Ok(intra)
+}
+
 /// `[C, C]` as the published code returns it.
 fn batched(co: &Tensor) -> Tensor {
     co.reshape([1, co.size(0), co.size(1)])
@@ -156,38 +167,8 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
 
 fn generator(c: &Context) -> Result<Outputs> {
     let g = network(c, "")?.model;
-    let n = g.config().n_latents();
-    let mut info = None;
-    let styles: Vec<Tensor> = match c.optional("latent")? {
-        Some(latent) => {
-            let layer = |k| latent.narrow(1, k, 1).reshape([latent.size(0), latent.size(2)]);
-            (0..n).map(layer).collect()
-        }
-        None => {
-            let first = g.mapping.forward(&c.x("z0")?).1;
-            let truncated = |w: Tensor| -> Result<Tensor> {
-                let Some(mean) = c.optional("truncation_latent")? else { return Ok(w) };
-                Ok(g.truncate(&w, &mean, c.f64("truncation")?))
-            };
-            let first = truncated(first)?;
-            match c.optional("z1")? {
-                Some(z1) => {
-                    let second = truncated(g.mapping.forward(&z1).1)?;
-                    let inject = c.size("inject_index")?;
-                    let of = |k| if k < inject { first.clone() } else { second.clone() };
-                    (0..n).map(of).collect()
-                }
-                None => {
-                    info = Some(first.clone());
-                    vec![first; n]
-                }
-            }
-        }
-    };
-    let planes = match c.any("randomize_noise") {
-        Some(Value::Bool(false)) => g.noise_buffers(),
-        _ => noise(c, "noise")?,
-    };
+    let styles = styles(c, g.config().n_latents(), &|z| g.mapping.forward(z).1)?;
+    let planes = planes(c, &g.noise_buffers())?;
     let groups = g.groupings();
     let mut out = Outputs::default();
     let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
@@ -196,9 +177,11 @@ fn generator(c: &Context) -> Result<Outputs> {
     let (loss1, loss2) = grouping_losses(&groups, &g.targets());
     let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
-    Ok(match info {
-        Some(w) => out.out("info", w),
-        None => out,
+    // Mixed styles are nothing to find.
+    Ok(if styles[0].is_same(&styles[styles.len() - 1]) {
+        out.out("info", styles[0].clone())
+    } else {
+        out
     })
 }
 

@@ -1,15 +1,18 @@
-//! Rows of folder `stylegan`: layers, and the schedule of growing (INDEX-stylegan).
+//! Rows of folder `stylegan`: layers, networks, and the schedule of growing (INDEX-stylegan).
 
 use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
-use super::pggan::{Halving, doubled_conv, slope};
+use super::pggan::{critic_conv, features, inputs};
 use crate::Result;
-use crate::models::stylegan::{Config, Generator, styled};
-use crate::nn::conv::bias_act;
-use crate::nn::{Network, blur_kernel, ema_update};
+use crate::models::pggan::Halving;
+use crate::models::stylegan::{
+    Config, Discriminator, Form, Generator, NoiseType, StyledLayer, ToRgb, per_layer, styled,
+    truncate,
+};
+use crate::nn::{Builder, Network, blur_kernel, ema_update};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
 use crate::train::growing::{Growing, Stage, at_level};
@@ -41,10 +44,9 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("stylegan_conv_block", conv_block),
     row("stylegan_d_conv_block", |c| {
-        let (x, halving) = (c.x("x")?, Halving::of(c)?);
-        let x = if halving.is_on { blurred(&x, &BLUR, 1.0) } else { x };
-        let y = halving.pool(&halving.conv(&x, &c.x("weight")?, c)?);
-        Outputs::y(bias_act(&y, 1.0, &c.x("bias")?, slope(c, "activation")?, 1.0))
+        let blur = blur_kernel(&BLUR, 1.0, &c.device);
+        let halving = Halving { is_fused: c.flag("fused_scale")?, blur: Some(blur) };
+        Outputs::y(critic_conv(c, halving)?.forward(&c.x("x")?))
     }),
     row("w_avg_update", |c| {
         let mean = c.x("w")?.mean(&[0], false);
@@ -54,12 +56,23 @@ pub(super) static ROWS: &[Row] = &[
     row("progressive_preprocess", |c| Outputs::y(at_level(&c.x("x")?, c.f64("lod")?))),
     row("progress_schedule", progress_schedule),
     row("stylegan_generator", generator),
+    row("stylegan_discriminator", |c| {
+        let config = config(c, c.attrs())?;
+        let d = c.network("", |b| Discriminator::new(&config, b, &c.device))?.model;
+        let label = c.optional("label")?;
+        let score = d.forward(&c.x("image")?, label.as_ref(), c.f64("lod")?);
+        Ok(Outputs::default().out("score", score))
+    }),
 ];
+
+fn config(c: &Context, attrs: &Value) -> Result<Config> {
+    serde_json::from_value(attrs.clone())
+        .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))
+}
 
 /// The generator that an object of attributes describes, with the parameters `param.PREFIX*`.
 pub(super) fn network(c: &Context, prefix: &str, attrs: &Value) -> Result<Network<Generator>> {
-    let config: Config = serde_json::from_value(attrs.clone())
-        .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))?;
+    let config = config(c, attrs)?;
     c.network(prefix, |b| Generator::new(&config, b, &c.device))
 }
 
@@ -76,9 +89,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     let styles = g.truncate(&styles, c.f64("trunc_psi")?, c.size("trunc_layers")?);
     let made = g.synthesis(&styles, &g.noise_buffers(), c.f64("lod")?);
     let wp = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
-    let out = Outputs::default().out("w", w).out("wp", wp).out("image", made.image);
-    let features = made.features.into_iter().enumerate();
-    let out = features.fold(out, |out, (k, y)| out.out(&format!("feat{k}"), y));
+    let out = features(made.features).out("w", w).out("wp", wp).out("image", made.image);
     let styles = made.styles.into_iter().enumerate();
     Ok(styles.fold(out, |out, (k, y)| out.out(&format!("style{k:02}"), y)))
 }
@@ -115,46 +126,43 @@ fn adain(
 
 fn conv_block(c: &Context) -> Result<Outputs> {
     let (w, position) = (c.x("w")?, c.word("position").unwrap_or_default());
-    let mut y = match position.as_str() {
-        "const_init" => {
-            let start = c.x("p_const")?;
-            start.expand(start.shape().with(0, w.size(0)))
-        }
-        _ => doubled_conv(&c.x("x")?, &c.x("p_weight")?, false, c)?,
-    };
-    if c.flag("upsample")? {
-        y = blurred(&y, &BLUR, 1.0);
-    }
-    if position != "last" {
-        y = noisy(&y, &c.x("p_apply_noise.noise")?, &c.x("p_apply_noise.weight")?);
-    }
-    let y = bias_act(&y, 1.0, &c.x("p_bias")?, slope(c, "activation_type")?, 1.0);
+    let (channels, side) = (c.size("out_channels")?, c.size("resolution")?);
     if position == "last" {
-        return Outputs::y(y);
+        let (x, sizes) = (c.x("x")?, [c.x("x")?.size(1), channels]);
+        let layer = Builder::bound(|b| ToRgb::new(b, sizes), inputs(c, "p_", 1.0))?;
+        return Outputs::y(layer.forward(&x));
     }
-    let (weight, bias) = (c.x("p_style.weight")?, c.x("p_style.bias")?);
-    let (y, style) = adain(&y, &w, &weight, &bias, 1.0, 1e-8);
+    let x = c.optional("x")?;
+    let form = match (&x, position.as_str()) {
+        (Some(x), "") if c.flag("upsample")? => Form::Doubled(x.size(1), c.flag("fused_scale")?),
+        (Some(x), "") => Form::Before(x.size(1)),
+        (_, "const_init") => Form::Constant,
+        _ => return Err(c.wrong("position", "null, const_init or last")),
+    };
+    let noise_type: NoiseType = serde_json::from_value(c.word("noise_type")?.into())
+        .map_err(|_| c.wrong("noise_type", "spatial or channel"))?;
+    let (size, how) = ([channels, side, side], (w.size(1), noise_type));
+    let build = |b: &mut Builder| StyledLayer::with(b, form, size, how, &c.device);
+    let layer = Builder::bound(build, inputs(c, "p_", 2f64.sqrt()))?;
+    let (y, style) = layer.forward(x.as_ref(), &w, &layer.noise());
     Ok(Outputs::default().out("y", y).out("style", style))
 }
 
 fn truncation(c: &Context) -> Result<Outputs> {
     let (w, layers) = (c.x("w")?, c.size("num_layers")?);
-    let (psi, cut) = (c.f64("trunc_psi")?, c.size("trunc_layers")?.min(layers));
     let (n, width) = (w.size(0), w.size(-1));
-    let wp = match w.shape().len() {
-        3 => w,
-        _ => w.reshape([n, 1, width]).expand([n, layers, width]),
+    let styles = match w.shape().len() {
+        3 => (0..layers).map(|k| w.narrow(1, k, 1).reshape([n, width])).collect(),
+        _ => per_layer(&w, layers, width),
     };
-    if psi >= 1.0 || cut == 0 {
-        return Ok(Outputs::default().out("wp", wp));
-    }
-    let average = c.x("w_avg")?;
-    let average = average.reshape([1, average.numel() / width, width]).expand([1, layers, width]);
-    let cut_off = wp.zip(&average, |w, average| average.clone() + (w - average) * psi);
-    let kept = wp.narrow(1, cut, layers - cut);
-    let wp =
-        if cut < layers { Tensor::cat(&[&cut_off.narrow(1, 0, cut), &kept], 1) } else { cut_off };
-    Ok(Outputs::default().out("wp", wp))
+    let styles = match c.optional("w_avg")? {
+        Some(mean) => {
+            let means = per_layer(&mean.reshape([1, mean.numel()]), layers, width);
+            truncate(&styles, &means, c.f64("trunc_psi")?, c.size("trunc_layers")?)
+        }
+        None => styles,
+    };
+    Ok(Outputs::default().out("wp", Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1)))
 }
 
 fn progress_schedule(c: &Context) -> Result<Outputs> {

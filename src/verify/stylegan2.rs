@@ -1,4 +1,7 @@
-//! Rows of folder `stylegan2`: operators around the network (INDEX-stylegan2).
+//! Rows of folder `stylegan2`: layers, networks, losses, and operators around them
+//! (INDEX-stylegan2).
+
+use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
@@ -6,10 +9,14 @@ use super::jobs::{numbers, of_samples, projection_lr, tensor};
 use crate::Result;
 use crate::edit::factorization::closed_form;
 use crate::metrics::{Gaussian, frechet_distance};
+use crate::models::stylegan::toward;
+use crate::models::stylegan2::{Config, Discriminator, Generator, Mapping, StyledConv, ToRgb};
+use crate::nn::{Builder, Network};
 use crate::sample::{NoiseScale, lerp, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
 use crate::train::adaptation::Tuner;
 use crate::train::augment::{self, Color, Geometry, Matrix};
+use crate::train::loss;
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -58,7 +65,133 @@ pub(super) static ROWS: &[Row] = &[
     row("projector_lr", |c| projection_lr(c, "lr")),
     row("slerp", |c| Outputs::y(slerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
     row("lerp", |c| Outputs::y(lerp(&c.x("a")?, &c.x("b")?, &c.x("t")?))),
+    row("mapping", |c| {
+        let mapping = built(c, "", |b, config| Mapping::new(config, b))?.model;
+        Ok(Outputs::default().out("style", mapping.forward(&c.x("z")?, None)))
+    }),
+    row("styled_conv", |c| {
+        let number = |layer: &str| match layer {
+            "conv1" => Some(0),
+            _ => layer.strip_prefix("convs.")?.parse::<usize>().ok().map(|k| k + 1),
+        };
+        let k = number(&c.word("layer")?).ok_or_else(|| c.wrong("layer", "conv1 or convs.N"))?;
+        let layer = built(c, "", |b, config| StyledConv::new(b, k, (config, &c.device)))?.model;
+        Outputs::y(layer.forward(&c.x("x")?, &c.x("style")?, &c.x("noise")?))
+    }),
+    row("to_rgb", |c| {
+        let inputs = c.x("x")?.size(1);
+        let layer = built(c, "", |b, config| ToRgb::new(b, inputs, (config, &c.device)))?.model;
+        Outputs::y(layer.forward(&c.x("x")?, &c.x("style")?, c.optional("skip")?.as_ref()))
+    }),
+    row("generator", generator),
+    row("discriminator", |c| {
+        Ok(Outputs::default().out("pred", critic(c, "")?.model.forward(&c.x("x")?, None)))
+    }),
+    row("loss_d", |c| {
+        let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
+        let on_real = d.forward(&c.x("real")?, None);
+        let on_fake = d.forward(&fakes(c, &g)?.detach(), None);
+        let logistic = loss::d_logistic(&on_real, &on_fake);
+        let out = Outputs::default().out("d", logistic.clone()).out("total", logistic);
+        Ok(out.out("real_score", on_real.mean_all()).out("fake_score", on_fake.mean_all()))
+    }),
+    row("loss_r1", |c| {
+        let real = c.x("real")?.tracked();
+        let r1 = loss::r1(&critic(c, "d.")?.model.forward(&real, None), &real);
+        let total = &r1.penalty * (c.f64("r1")? / 2.0 * c.f64("d_reg_every")?);
+        let out = Outputs::default().out("grad_real", r1.grad_real);
+        Ok(out.out("r1", r1.penalty).out("total", total))
+    }),
+    row("loss_g", |c| {
+        let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
+        let g = loss::g_nonsaturating(&d.forward(&fakes(c, &g)?, None));
+        Ok(Outputs::default().out("g", g.clone()).out("total", g))
+    }),
+    row("loss_path", |c| {
+        let g = network(c, "g.")?.model;
+        let styles = styles(c, g.config().n_latents(), &|z| g.mapping.forward(z, None))?;
+        // Every layer's style is a variable of its own.
+        let styles: Vec<Tensor> = styles.iter().map(Tensor::alias).collect();
+        let image = g.synthesis(&styles, &planes(c, &g.noise_buffers())?).image;
+        let styles = styles.iter().collect::<Vec<_>>();
+        let lengths = loss::path_lengths(&image, &c.x("pl_noise")?, &styles);
+        let path = loss::path_penalty(&lengths, &c.x("mean")?, c.f64("decay")?);
+        let total = &path.penalty * (c.f64("path_regularize")? * c.f64("g_reg_every")?);
+        let out = Outputs::default().out("lengths", lengths).out("mean_path_length", path.mean);
+        Ok(out.out("path", path.penalty).out("total", total))
+    }),
 ];
+
+fn built<M>(
+    c: &Context,
+    prefix: &str,
+    build: impl FnOnce(&mut Builder, &Config) -> M,
+) -> Result<Network<M>> {
+    let config: Config = serde_json::from_value(c.attrs().clone())
+        .map_err(|e| c.wrong("channels", &format!("the description of a network: {e}")))?;
+    c.network(prefix, |b| build(b, &config))
+}
+
+fn network(c: &Context, prefix: &str) -> Result<Network<Generator>> {
+    built(c, prefix, |b, config| Generator::new(config, b, &c.device))
+}
+
+fn critic(c: &Context, prefix: &str) -> Result<Network<Discriminator>> {
+    built(c, prefix, |b, config| Discriminator::new(config, b, &c.device))
+}
+
+fn fakes(c: &Context, g: &Generator) -> Result<Tensor> {
+    let w = g.mapping.forward(&c.x("z0")?, None);
+    Ok(g.synthesis(&g.broadcast(&w), &planes(c, &g.noise_buffers())?).image)
+}
+
+/// One style per layer: those that are given, or of one latent, or of two that change over at
+/// `inject_index`; truncated where the case has a mean style.
+pub(super) fn styles(
+    c: &Context,
+    n: usize,
+    mapping: &dyn Fn(&Tensor) -> Tensor,
+) -> Result<Vec<Tensor>> {
+    if let Some(latent) = c.optional("latent")? {
+        let (batch, width) = (latent.size(0), latent.size(2));
+        return Ok((0..n).map(|k| latent.narrow(1, k, 1).reshape([batch, width])).collect());
+    }
+    let style = |z: &Tensor| -> Result<Tensor> {
+        let w = mapping(z);
+        let Some(mean) = c.optional("truncation_latent")? else { return Ok(w) };
+        Ok(toward(&w, &mean, c.f64("truncation")?))
+    };
+    let mut styles = vec![style(&c.x("z0")?)?; n];
+    if let Some(z1) = c.optional("z1")? {
+        styles[c.size("inject_index")?..].fill(style(&z1)?);
+    }
+    Ok(styles)
+}
+
+/// The noise planes of the case, or the network's own where it says so.
+pub(super) fn planes(c: &Context, own: &[Tensor]) -> Result<Vec<Tensor>> {
+    match c.any("randomize_noise") {
+        Some(Value::Bool(false)) => Ok(own.to_vec()),
+        _ => (0..own.len()).map(|k| c.x(&format!("noise{k}"))).collect(),
+    }
+}
+
+fn generator(c: &Context) -> Result<Outputs> {
+    let g = network(c, "")?.model;
+    let styles = styles(c, g.config().n_latents(), &|z| g.mapping.forward(z, None))?;
+    let made = g.synthesis(&styles, &planes(c, &g.noise_buffers())?);
+    let layer = |(first, others, k): (&str, &str, usize)| match k {
+        0 => format!("feat.{first}"),
+        _ => format!("feat.{others}.{}", k - 1),
+    };
+    let features = made.features.into_iter().enumerate();
+    let features = features.map(|(k, y)| (layer(("conv1", "convs", k)), y));
+    let pictures = made.pictures.into_iter().enumerate();
+    let pictures = pictures.map(|(k, y)| (layer(("to_rgb1", "to_rgbs", k)), y));
+    let out: Outputs = features.chain(pictures).collect();
+    let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
+    Ok(out.out("image", made.image).out("latent", latent))
+}
 
 fn ada_tune(c: &Context) -> Result<Outputs> {
     let (calls, batch) = (c.x("pred")?.size(0), c.x("pred")?.size(1));

@@ -1,15 +1,18 @@
-//! Rows of folder `stylegan2_genforce`: layers (INDEX-stylegan2_genforce).
+//! Rows of folder `stylegan2_genforce`: layers and networks (INDEX-stylegan2_genforce).
 
 use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
+use super::pggan::{features, is_activated};
 use crate::Result;
-use crate::nn::conv::bias_act;
-use crate::nn::{Resample, blur_kernel, modulated_conv2d};
-use crate::ops::conv::Conv2d;
+use crate::checkpoint::genforce;
+use crate::models::stylegan2::{
+    Config, ConvLayer, Discriminator, EPS, Generator, ModulatedConv, StyledConv, ToRgb,
+};
+use crate::nn::{Builder, Resample, blur_kernel};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -21,8 +24,9 @@ pub(super) static ROWS: &[Row] = &[
     row("stylegan2_dense", |c| {
         let (weight, bias) = (c.x("weight")?, c.x("bias")?);
         let y = dense(&c.x("x")?, &weight, &bias, c.f64("wscale_gain")?, c.f64("lr_mul")?);
-        let (slope, gain) = activation(c, "activation")?;
-        Outputs::y((y + c.f64("additional_bias")?).map(|y| y.leaky_relu(slope) * gain))
+        let y = y + c.f64("additional_bias")?;
+        let activated = is_activated(c, "activation")?;
+        Outputs::y(if activated { y.map(|y| y.leaky_relu(0.2) * 2f64.sqrt()) } else { y })
     }),
     row("fir_upsample", |c| {
         let factor = c.int("scale_factor")?;
@@ -40,20 +44,58 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("stylegan2_d_conv_block", d_conv_block),
     row("stylegan2_mod_conv_block", mod_conv_block),
+    row("stylegan2_genforce_generator", generator),
+    row("stylegan2_genforce_discriminator", |c| {
+        let config = config(c)?;
+        let value = |ours: &str, shape: &Shape| {
+            let source = genforce::discriminator(config.size, ours)?;
+            source.convert(&c.param(&source.key)?, shape)
+        };
+        let d = Builder::bound(|b| Discriminator::new(&config, b, &c.device), value)?;
+        let score = d.forward(&c.x("image")?, c.optional("label")?.as_ref());
+        Ok(Outputs::default().out("score", score))
+    }),
 ];
+
+fn config(c: &Context) -> Result<Config> {
+    let described: genforce::StyleGan2 = serde_json::from_value(c.attrs().clone())
+        .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))?;
+    described.config()
+}
+
+fn generator(c: &Context) -> Result<Outputs> {
+    let config = config(c)?;
+    let value = |ours: &str, shape: &Shape| {
+        let source = genforce::generator(ours)?;
+        source.convert(&c.param(&source.key)?, shape)
+    };
+    let g = Builder::bound(|b| Generator::new(&config, b, &c.device), value)?;
+    let label = c.optional("label")?;
+    let w = g.mapping.forward(&c.x("z")?, label.as_ref());
+    let mut styles = g.broadcast(&w);
+    if let Some(z) = c.optional("z2")? {
+        let second = g.broadcast(&g.mapping.forward(&z, label.as_ref()));
+        let cut = c.size("mixing_cutoff")?;
+        styles[..cut].clone_from_slice(&second[..cut]);
+    }
+    let mean = c.param("truncation.w_avg")?;
+    let mean = mean.reshape([1, mean.numel()]);
+    let styles = g.truncate(&styles, &mean, c.f64("trunc_psi")?, c.size("trunc_layers")?);
+    let made = g.synthesis(&styles, &g.noise_buffers());
+    let wp = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
+    let out = features(made.features).out("w", w).out("wp", wp).out("image", made.image);
+    let scales = made.styles.into_iter().enumerate();
+    let out = scales.fold(out, |out, (k, y)| out.out(&format!("style{k:02}"), y));
+    // Where there is one picture, it is the last.
+    let blocks = config.levels().len();
+    let first = blocks - made.picture_styles.len();
+    let scales = (first..blocks).zip(made.picture_styles);
+    Ok(scales.fold(out, |out, (k, y)| out.out(&format!("output_style{k}"), y)))
+}
 
 fn dense(x: &Tensor, weight: &Tensor, bias: &Tensor, gain: f64, lr_mul: f64) -> Tensor {
     let weight = weight * (gain * lr_mul / (x.size(-1) as f64).sqrt());
     x.linear(&weight, Some(&(bias * lr_mul)))
-}
-
-/// Slope of leaky ReLU, and the factor behind it.
-fn activation(c: &Context, name: &str) -> Result<(f64, f64)> {
-    match c.word(name)?.as_str() {
-        "lrelu" => Ok((0.2, 2f64.sqrt())),
-        "linear" => Ok((1.0, 1.0)),
-        other => Err(c.wrong(name, &format!("known, but {other}"))),
-    }
 }
 
 /// A filter, which is correlated with, and the padding of both sides together.
@@ -78,37 +120,66 @@ impl Fir {
 }
 
 fn d_conv_block(c: &Context) -> Result<Outputs> {
-    let (x, weight, k) = (c.x("x")?, c.x("weight")?, c.int("kernel_size")?);
-    let taps = vec![1.0, 3.0, 3.0, 1.0];
-    let fir = Fir { padding: taps.len() as isize - 1 + k - 2, taps };
-    let x = fir.filter(&x, 1.0, &Upfirdn2d::blur(fir.halves()));
-    let weight = &weight * (1.0 / ((k * k) as f64 * x.size(1) as f64).sqrt());
-    let y = x.conv2d(&weight, &Conv2d::strided(c.size("scale_factor")?));
-    let bias = c.optional("bias")?;
-    let bias = bias.unwrap_or_else(|| Tensor::full(0.0, [weight.size(0)], &c.device));
-    let (slope, gain) = activation(c, "activation")?;
-    Outputs::y(bias_act(&y, 1.0, &bias, slope, gain))
+    let (x, bias, activate) = (c.x("x")?, c.optional("bias")?, is_activated(c, "activation")?);
+    if bias.is_some() != activate {
+        return Err(c.wrong("activation", "one where there is a bias"));
+    }
+    let resample = if c.size("scale_factor")? == 1 { Resample::Keep } else { Resample::Down };
+    let size = [x.size(1), c.x("weight")?.size(0), c.size("kernel_size")?];
+    let built = (&Config::default(), &c.device);
+    let layer = Builder::bound(
+        |b| ConvLayer::new(b, size, (resample, activate), built),
+        |key, _| c.x(key.rsplit('.').next().unwrap_or(key)),
+    )?;
+    Outputs::y(layer.forward(&x))
+}
+
+/// The case's tensors by the keys of a layer of the generator, with factors that no layer of a
+/// network has. Layer 1 doubles the resolution and layer 2 does not.
+fn layer_inputs(c: &Context, is_doubled: bool) -> impl Fn(&str, &Shape) -> Result<Tensor> {
+    let layer = if is_doubled { "convs.0" } else { "convs.1" };
+    move |key, shape| {
+        let source = genforce::generator(&format!("{layer}.{key}"))?;
+        let name = source.key.splitn(3, '.').last().unwrap_or(&source.key);
+        let stored = c.x(&format!("p_{name}"))?;
+        let factor = match name {
+            "weight" => c.f64("lr_mul")? * c.f64("wscale_gain")?,
+            "bias" => c.f64("lr_mul")?,
+            _ => 1.0,
+        };
+        source.convert(&(stored * factor), shape)
+    }
 }
 
 fn mod_conv_block(c: &Context) -> Result<Outputs> {
-    let (x, lr_mul) = (c.x("x")?, c.f64("lr_mul")?);
-    let style = dense(&c.x("w")?, &c.x("p_style.weight")?, &c.x("p_style.bias")?, 1.0, 1.0) + 1.0;
-    let weight = c.x("p_weight")? * (c.f64("wscale_gain")? * lr_mul);
-    let demodulate = if c.flag("demodulate")? { Some(c.f64("epsilon")?) } else { None };
-    let taps: Vec<f64> = c.ints("filtering_kernel")?.into_iter().map(|tap| tap as f64).collect();
-    let kernel = blur_kernel(&taps, 4.0, &c.device);
-    let y = match c.size("scale_factor")? {
-        1 => modulated_conv2d(&x, &weight, &style, demodulate, Resample::Keep, &kernel),
-        _ => {
-            let weight = weight.flip(&[2, 3]);
-            modulated_conv2d(&x, &weight, &style, demodulate, Resample::Up, &kernel)
-        }
+    let (x, w, outputs) = (c.x("x")?, c.x("w")?, c.size("out_channels")?);
+    let config = Config {
+        style_dim: w.size(1),
+        image_channels: outputs,
+        blur_kernel: c.ints("filtering_kernel")?.into_iter().map(|tap| tap as f64).collect(),
+        ..Config::default()
     };
-    let mut y = y.output();
-    if c.flag("add_noise")? {
-        y = y + c.x("p_noise")? * c.x("p_noise_strength")?;
-    }
-    let (slope, gain) = activation(c, "activation_type")?;
-    let y = bias_act(&y, 1.0, &(c.x("p_bias")? * lr_mul), slope, gain);
+    let (built, demodulate) = ((&config, &c.device), c.flag("demodulate")?);
+    let is_doubled = c.size("scale_factor")? == 2;
+    let resample = if is_doubled { Resample::Up } else { Resample::Keep };
+    let size = [x.size(1), outputs, c.size("kernel_size")?];
+    let styled = |b: &mut Builder| {
+        let conv = ModulatedConv::new(b, size, (resample, demodulate), built);
+        StyledConv::behind(b, outputs, conv)
+    };
+    let inputs = layer_inputs(c, is_doubled);
+    let (y, style) = match (c.flag("add_noise")?, is_activated(c, "activation_type")?) {
+        (true, true) if c.f64("epsilon")? == EPS => {
+            let layer = Builder::bound(styled, inputs)?;
+            let style = layer.conv.modulation.forward(&w);
+            (layer.scaled(&x, &style, &c.x("p_noise")?), style)
+        }
+        (false, false) if !demodulate => {
+            let layer = Builder::bound(|b| ToRgb::new(b, size[0], built), inputs)?;
+            let style = layer.conv.modulation.forward(&w);
+            (layer.scaled(&x, &style, None), style)
+        }
+        _ => return Err(c.wrong("activation_type", "that of a layer of the generator")),
+    };
     Ok(Outputs::default().out("y", y).out("style", style))
 }

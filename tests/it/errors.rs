@@ -160,6 +160,7 @@ fn files_that_are_no_network() {
     other("/version", 9.into(), "version");
     other("/network/size", 33.into(), "size");
     other("/network/size", 16.into(), "level");
+    other("/network/base", vec![4, 0].into(), "base");
     other("/network/groups", 0.into(), "groups");
     other("/network/groups", 5.into(), "more-groups");
     other("/network/style_dim", 1_000_000_000_000_u64.into(), "width");
@@ -178,6 +179,7 @@ fn files_that_are_no_network() {
         ("version", "layout 9"),
         ("size", "33 is not a power of two"),
         ("level", "16x16"),
+        ("base", "0 is not from 1 to 16"),
         ("groups", "groups"),
         ("more-groups", "convs.0.conv.cluster"),
         ("width", "style_dim"),
@@ -190,6 +192,21 @@ fn files_that_are_no_network() {
         let sample = ["sample", "--network", &network, "--outdir", &out, "--device", "cpu"];
         run(&sample).refused(1, &[&network, words]);
     }
+}
+
+#[test]
+fn what_needs_square_pictures_refuses_others() {
+    let place = Place::new();
+    let mut options = place.options(1);
+    place.train(options.clone());
+    let mut file = place.newest();
+    file.description["network"]["base"] = vec![4, 3].into();
+    file.save(&place.path("wide")).expect("written");
+    let network = place.text("wide");
+    run(&["groups", "--network", &network, "--device", "cpu"]).refused(1, &[&network, "from 4x4"]);
+    options.network.base = [4, 3];
+    let error = options.check().expect_err("not square").to_string();
+    assert!(error.contains("base") && error.contains("[4, 3]"), "{error}");
 }
 
 #[test]

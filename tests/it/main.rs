@@ -15,6 +15,7 @@ mod judge;
 mod kernel_texts;
 mod kernels;
 mod limits;
+mod networks;
 mod numerics;
 mod ops_heavy;
 mod portability;

@@ -80,7 +80,8 @@ impl CommonArgs {
     fn open(&self, network: &Path) -> Result<Opened> {
         let psi = self.truncation.psi()?;
         let (file, passed_over) = folder::network(network)?;
-        snapshot::network_config(&file)?;
+        let config = snapshot::network_config(&file)?;
+        config.check_square().map_err(|e| file.blame(e))?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
         let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
         Ok(Opened { network, mean, psi, source: file.path.display().to_string() })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::models::stylegan2;
 use crate::{Error, Result};
 
 /// How channels fall into groups.
@@ -33,8 +34,11 @@ pub enum Form {
 /// Sizes of the two networks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Config {
-    /// Side of the picture, a power of two from 8.
+    /// Side of the picture that starts from 4x4, a power of two from 8.
     pub size: usize,
+    /// Height and width that the picture starts from.
+    #[serde(default = "Config::square")]
+    pub base: [usize; 2],
     /// Width S of the latent and of each half of the style.
     pub style_dim: usize,
     /// Mapping layers, the last of which doubles the width.
@@ -66,13 +70,17 @@ impl Config {
         4
     }
 
-    fn with_channels(size: usize, style_dim: usize, channels: impl Fn(usize) -> usize) -> Self {
-        let levels = (2..=size.ilog2()).map(|k| 1 << k);
+    const fn square() -> [usize; 2] {
+        [4, 4]
+    }
+
+    fn with_channels(style_dim: usize, channels: BTreeMap<usize, usize>) -> Self {
         Self {
-            size,
+            size: channels.keys().max().copied().unwrap_or(0),
+            base: Self::square(),
             style_dim,
             n_mlp: 8,
-            channels: levels.map(|r| (r, channels(r))).collect(),
+            channels,
             groups: 16,
             groups_at: BTreeMap::new(),
             rule: Rule::Official,
@@ -85,22 +93,26 @@ impl Config {
 
     /// The published table, with channel multiplier 1.
     pub fn published(size: usize) -> Self {
-        Self::with_channels(size, 512, |r| if r <= 32 { 512 } else { 16_384 / r })
+        Self::with_channels(512, stylegan2::channels(size, 1))
     }
 
     /// The published table with channel multiplier 2, which widens the layers from 64x64 on.
     pub fn wide(size: usize) -> Self {
-        Self::with_channels(size, 512, |r| if r <= 32 { 512 } else { (32_768 / r).min(512) })
+        Self::with_channels(512, stylegan2::channels(size, 2))
     }
 
     /// Half the published channels.
     pub fn small(size: usize) -> Self {
-        Self::with_channels(size, 256, |r| if r <= 32 { 256 } else { 8192 / r })
+        let mut channels = stylegan2::channels(size, 1);
+        channels.values_mut().for_each(|c| *c /= 2);
+        Self::with_channels(256, channels)
     }
 
     /// A network that learns on two CPU cores.
     pub fn tiny(size: usize) -> Self {
-        Self::with_channels(size, 128, |r| if r <= 16 { 128 } else { (2048 / r).max(8) })
+        let at = |r: usize| if r <= 16 { 128 } else { (2048 / r).max(8) };
+        let levels = (2..=size.ilog2()).map(|k| 1 << k);
+        Self::with_channels(128, levels.map(|r| (r, at(r))).collect())
     }
 
     /// Refuses sizes that no network can have: a file may hold anything.
@@ -108,24 +120,16 @@ impl Config {
     /// # Errors
     /// Naming the field.
     pub fn check(&self) -> Result<()> {
+        self.stylegan2().check()?;
         let refuse = |field: &str, reason: String| Err(Error::config(field, reason));
-        let size = self.size;
-        if !size.is_power_of_two() || !(8..=1024).contains(&size) {
-            return refuse("size", format!("{size} is not a power of two from 8 to 1024"));
-        }
-        let sizes = [("style_dim", self.style_dim), ("n_mlp", self.n_mlp), ("groups", self.groups)];
-        for (field, value) in sizes.into_iter().chain([("stddev_group", self.stddev_group)]) {
+        for (field, value) in [("n_mlp", self.n_mlp), ("groups", self.groups)] {
             if value == 0 {
                 return refuse(field, "0 is not above 0".into());
             }
         }
-        for level in (2..=size.ilog2()).map(|k| 1 << k) {
-            if self.channels.get(&level).is_none_or(|&c| c == 0) {
-                return refuse("channels", format!("there are none for {level}x{level}"));
-            }
-        }
         for (&level, &groups) in &self.groups_at {
-            if groups == 0 || level < 8 || !self.channels.contains_key(&level) || level > size {
+            if groups == 0 || level < 8 || !self.channels.contains_key(&level) || level > self.size
+            {
                 let reason = format!("{groups} groups at {level}x{level}: no grouped layers there");
                 return refuse("groups_at", reason);
             }
@@ -133,26 +137,53 @@ impl Config {
         if self.channels[&4] != self.style_dim {
             return refuse("channels", "those at 4x4 are not as many as style_dim".into());
         }
-        let sum: f64 = self.blur_kernel.iter().sum();
-        if sum <= 0.0 || sum.is_nan() {
-            return refuse("blur_kernel", "its sum is not above 0".into());
-        }
         Ok(())
+    }
+
+    /// Refuses a network whose pictures are not square, for what can only work on square ones.
+    ///
+    /// # Errors
+    /// Naming the field.
+    pub fn check_square(&self) -> Result<()> {
+        match self.base {
+            [4, 4] => Ok(()),
+            base => Err(Error::config("base", format!("{base:?}: pictures here start from 4x4"))),
+        }
+    }
+
+    /// The StyleGAN2 that this network extends: all but its last mapping layer is the same.
+    pub fn stylegan2(&self) -> stylegan2::Config {
+        stylegan2::Config {
+            base: self.base,
+            style_dim: self.style_dim,
+            n_mlp: self.n_mlp.saturating_sub(1),
+            channels: self.channels.clone(),
+            lr_mlp: self.lr_mlp,
+            blur_kernel: self.blur_kernel.clone(),
+            stddev_group: self.stddev_group,
+            size: self.size,
+            ..stylegan2::Config::default()
+        }
     }
 
     /// Styles that the generator takes: one per layer that has one.
     pub fn n_latents(&self) -> usize {
-        2 * self.size.ilog2() as usize - 2
+        self.stylegan2().n_latents()
     }
 
-    /// Side of the noise plane of layer k: one 4x4 layer, then two per resolution.
-    pub fn noise_size(&self, k: usize) -> usize {
-        1 << ((k + 5) / 2)
+    /// Height and width of the noise plane of layer k.
+    pub fn noise_size(&self, k: usize) -> [usize; 2] {
+        self.stylegan2().noise_size(k)
     }
 
     /// Layers that take noise.
     pub fn n_noises(&self) -> usize {
-        2 * self.size.ilog2() as usize - 3
+        self.stylegan2().n_noises()
+    }
+
+    /// Height and width of the picture.
+    pub fn picture_size(&self) -> [usize; 2] {
+        self.stylegan2().picture_size()
     }
 
     /// Resolution at which layer k of `convs` works: two layers each, from 8 on.
@@ -163,9 +194,5 @@ impl Config {
     /// Groups of layer k of `convs`.
     pub fn layer_groups(&self, k: usize) -> usize {
         self.groups_at.get(&self.layer_size(k)).copied().unwrap_or(self.groups)
-    }
-
-    pub(super) fn levels(&self) -> Vec<usize> {
-        self.channels.keys().copied().filter(|&r| r <= self.size).collect()
     }
 }

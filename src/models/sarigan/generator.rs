@@ -4,16 +4,11 @@ use super::{
     Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, target, threshold,
 };
 use crate::device::Device;
-use crate::nn::{
-    Builder, EqualLinear, Init, Modulated, Param, Resample, blur_kernel, modulated_conv2d,
-    resampled_conv2d,
-};
+use crate::models::stylegan::toward;
+use crate::models::stylegan2::{self, EPS, ModulatedConv, StyledConv, ToRgb, noise_buffers};
+use crate::nn::{Builder, EqualLinear, Init, Modulated, Param, Resample, resampled_conv2d};
 use crate::ops::pointwise::{Expr, pointwise};
-use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
-
-/// Added to squares and variances before a root is taken.
-const EPS: f64 = 1e-8;
 
 /// Both halves of a style `[B, 2 S]`.
 #[derive(Clone)]
@@ -70,61 +65,6 @@ impl Codes {
     }
 }
 
-/// What every styled layer has.
-struct StyledConv {
-    weight: Param, // [1, O, I, 3, 3]
-    modulation: EqualLinear,
-    noise: Param, // [1]
-    bias: Param,  // [O]
-    resample: Resample,
-    kernel: Tensor,
-}
-
-impl StyledConv {
-    /// Registers the keys in their published order; `grouping` stands between weight and style.
-    fn new<T>(
-        b: &mut Builder,
-        (inputs, outputs, form): (usize, usize, Form),
-        config: &Config,
-        (resample, device): (Resample, &Device),
-        grouping: impl FnOnce(&mut Builder) -> T,
-    ) -> (Self, T) {
-        let (weight, grouping, modulation) = b.at("conv", |b| {
-            let weight = b.param("weight", [1, outputs, inputs, 3, 3], Init::Normal(1.0));
-            let grouping = grouping(b);
-            let modulation = b.at("modulation", |b| code(b, config.style_dim, inputs, form));
-            (weight, grouping, modulation)
-        });
-        let noise = b.at("noise", |b| b.param("weight", [1], Init::Constant(0.0)));
-        let bias = b.at("activate", |b| b.param("bias", [outputs], Init::Constant(0.0)));
-        let kernel = blur_kernel(&config.blur_kernel, 4.0, device);
-        (Self { weight, modulation, noise, bias, resample, kernel }, grouping)
-    }
-
-    fn weight(&self) -> Tensor {
-        let weight = self.weight.get();
-        weight.reshape(&weight.shape()[1..])
-    }
-
-    /// Equation 6: the style scales the weights.
-    fn modulated(&self, x: &Tensor, scale: &Tensor) -> Modulated {
-        modulated_conv2d(x, &self.weight(), scale, Some(EPS), self.resample, &self.kernel)
-    }
-
-    /// The features were scaled: weights are only equalised, which the normalisation carries.
-    fn normalized(&self, x: &Tensor, normalization: &Normalization) -> Modulated {
-        let weight = self.weight();
-        let fan_in = weight.numel() / weight.size(0);
-        let x = normalization.times(1.0 / (fan_in as f64).sqrt()).apply(x);
-        let y = resampled_conv2d(&x, &weight, self.resample, &self.kernel);
-        Modulated { y, demodulation: None }
-    }
-
-    fn activate(&self, y: &Modulated, noise: &Tensor) -> Tensor {
-        y.noise_bias_act(noise, &self.noise.get(), &self.bias.get())
-    }
-}
-
 /// Half a style to `n` scales, which start at 1, and in the feature form `n` shifts, from 0.
 fn code(b: &mut Builder, style_dim: usize, n: usize, form: Form) -> EqualLinear {
     match form {
@@ -133,13 +73,39 @@ fn code(b: &mut Builder, style_dim: usize, n: usize, form: Form) -> EqualLinear 
     }
 }
 
-/// A styled convolution whose input channels are modulated by group.
-pub struct GroupStyledConv {
-    conv: StyledConv,
+/// What makes the codes of a grouped layer, and how its input channels fall into groups.
+struct Coding {
     cluster: Param, // [g, I]
     gate: Param,    // [1]
     tmpr: Param,    // [1]
     bases: EqualLinear,
+    modulation: EqualLinear,
+}
+
+impl Coding {
+    fn new(b: &mut Builder, inputs: usize, groups: usize, config: &Config) -> Self {
+        let code = |b: &mut Builder, n| code(b, config.style_dim, n, config.form);
+        let cluster = b.param("cluster", [groups, inputs], Init::Normal(1.0));
+        // The paper's threshold is not learned: it is stored.
+        let (gate, tmpr) = match config.rule {
+            Rule::Official => (
+                b.param("gate", [1], Init::Constant(-1.0)),
+                b.param("tmpr", [1], Init::Constant(-2.0)),
+            ),
+            Rule::Paper => (
+                b.buffer("gate", [1], Init::Constant(0.0)),
+                b.param("tmpr", [1], Init::Constant(0.0)),
+            ),
+        };
+        let bases = b.at("modulation_bases", |b| code(b, groups));
+        let modulation = b.at("modulation", |b| code(b, inputs));
+        Self { cluster, gate, tmpr, bases, modulation }
+    }
+}
+
+/// A styled convolution whose input channels are modulated by group.
+pub struct GroupStyledConv {
+    layer: StyledConv<Coding>,
     rule: Rule,
     form: Form,
 }
@@ -153,46 +119,35 @@ impl GroupStyledConv {
             0 => (at(size / 2), Resample::Up),
             _ => (at(size), Resample::Keep),
         };
-        let groups = config.layer_groups(k);
-        let sizes = (inputs, at(size), form);
-        let (conv, (cluster, gate, tmpr, bases)) =
-            StyledConv::new(b, sizes, config, (resample, device), |b| {
-                let cluster = b.param("cluster", [groups, inputs], Init::Normal(1.0));
-                // The paper's threshold is not learned: it is stored.
-                let (gate, tmpr) = match rule {
-                    Rule::Official => (
-                        b.param("gate", [1], Init::Constant(-1.0)),
-                        b.param("tmpr", [1], Init::Constant(-2.0)),
-                    ),
-                    Rule::Paper => (
-                        b.buffer("gate", [1], Init::Constant(0.0)),
-                        b.param("tmpr", [1], Init::Constant(0.0)),
-                    ),
-                };
-                let bases = b.at("modulation_bases", |b| code(b, config.style_dim, groups, form));
-                (cluster, gate, tmpr, bases)
-            });
-        Self { conv, cluster, gate, tmpr, bases, rule, form }
+        let (sizes, how) = ([inputs, at(size), 3], (resample, true));
+        let conv = ModulatedConv::with(b, sizes, how, (&config.stylegan2(), device), |b| {
+            Coding::new(b, inputs, config.layer_groups(k), config)
+        });
+        Self { layer: StyledConv::behind(b, at(size), conv), rule, form }
+    }
+
+    fn coding(&self) -> &Coding {
+        &self.layer.conv.modulation
     }
 
     /// The groups of the input channels.
     pub fn grouping(&self) -> Grouping {
-        Grouping::new(self.rule, &self.cluster.get(), &self.tmpr.get())
+        Grouping::new(self.rule, &self.coding().cluster.get(), &self.coding().tmpr.get())
     }
 
     /// Which input channels belong together, from the similarity of the kernels that make them.
     pub fn target(&self, co: &Tensor) -> Tensor {
-        target(self.rule, &self.gate.get(), co)
+        target(self.rule, &self.coding().gate.get(), co)
     }
 
     /// Moves the paper's threshold to the quantile of the similarities as they are now.
     fn refresh_threshold(&self, co: &Tensor) {
-        self.gate.assign(&threshold(co, self.cluster.shape()[0]));
+        self.coding().gate.assign(&threshold(co, self.coding().cluster.shape()[0]));
     }
 
     /// Similarity of this layer's own kernels.
     pub fn similarity(&self) -> Tensor {
-        similarity(&self.conv.weight.get())
+        similarity(&self.layer.conv.stored())
     }
 
     /// The codes that this layer makes of a style w `[B, 2 S]`.
@@ -205,8 +160,17 @@ impl GroupStyledConv {
     }
 
     fn codes_of(&self, style: &Style) -> Codes {
-        let intra = self.conv.modulation.forward(&style.intra);
-        Codes { inter: self.bases.forward(&style.inter), intra }
+        let intra = self.coding().modulation.forward(&style.intra);
+        Codes { inter: self.coding().bases.forward(&style.inter), intra }
+    }
+
+    /// The features were scaled: weights are only equalised, which the normalisation carries.
+    fn normalized(&self, x: &Tensor, normalization: &Normalization) -> Modulated {
+        let weight = self.layer.conv.weight();
+        let fan_in = weight.numel() / weight.size(0);
+        let x = normalization.times(1.0 / (fan_in as f64).sqrt()).apply(x);
+        let (resample, kernel) = self.layer.conv.resampling();
+        Modulated { y: resampled_conv2d(&x, &weight, resample, kernel), demodulation: None }
     }
 
     /// x `[B, I, H, W]`, noise `[B or 1, 1, H', W']` to `[B, O, H', W']`.
@@ -215,9 +179,10 @@ impl GroupStyledConv {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, codes: &Codes, noise: &Tensor, groups: &Grouping) -> Tensor {
-        let y = match self.form {
+        match self.form {
             Form::Weight => {
-                self.conv.modulated(x, &groups.style(&codes.intra, &codes.inter, 1e-12))
+                // Equation 6: the style scales the weights.
+                self.layer.scaled(x, &groups.style(&codes.intra, &codes.inter, 1e-12), noise)
             }
             Form::Feature => {
                 let moments = PlaneMoments::of(x);
@@ -225,87 +190,15 @@ impl GroupStyledConv {
                 let inside = Normalization::group_adain(&moments, &z_s, &z_b, EPS);
                 let left = inside.moments(&moments);
                 let among = Normalization::ada_gn(&left, &groups.members(), &h_s, &h_b, EPS);
-                self.conv.normalized(x, &inside.then(&among))
+                self.layer.activate(&self.normalized(x, &inside.then(&among)), noise)
             }
-        };
-        self.conv.activate(&y, noise)
+        }
     }
 }
 
-/// The first layer: no groups.
-pub struct InitStyledConv(StyledConv);
-
-impl InitStyledConv {
-    /// The layer at 4x4.
-    pub fn new(b: &mut Builder, channels: usize, config: &Config, device: &Device) -> Self {
-        let (sizes, keep) = ((channels, channels, Form::Weight), (Resample::Keep, device));
-        Self(StyledConv::new(b, sizes, config, keep, |_| ()).0)
-    }
-
-    /// Similarity of this layer's kernels.
-    pub fn similarity(&self) -> Tensor {
-        similarity(&self.0.weight.get())
-    }
-
-    /// x `[B, I, H, W]`, w `[B, 2 S]`, noise `[B or 1, 1, H, W]` to `[B, O, H, W]`.
-    ///
-    /// # Panics
-    /// When the shapes do not fit.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, w: &Tensor, noise: &Tensor) -> Tensor {
-        self.styled(x, &Style::split(w).intra, noise)
-    }
-
-    fn styled(&self, x: &Tensor, intra: &Tensor, noise: &Tensor) -> Tensor {
-        self.0.activate(&self.0.modulated(x, &self.0.modulation.forward(intra)), noise)
-    }
-}
-
-/// 1x1 modulated convolution to RGB, plus bias, plus the smaller picture doubled.
-pub struct ToRgb {
-    bias: Param,   // [1, 3, 1, 1]
-    weight: Param, // [1, 3, I, 1, 1]
-    modulation: EqualLinear,
-    kernel: Tensor,
-}
-
-impl ToRgb {
-    /// On a layer of `inputs` channels.
-    pub fn new(b: &mut Builder, inputs: usize, config: &Config, device: &Device) -> Self {
-        let bias = b.param("bias", [1, 3, 1, 1], Init::Constant(0.0));
-        b.at("conv", |b| Self {
-            bias,
-            weight: b.param("weight", [1, 3, inputs, 1, 1], Init::Normal(1.0)),
-            modulation: b.at("modulation", |b| code(b, config.style_dim, inputs, Form::Weight)),
-            kernel: blur_kernel(&config.blur_kernel, 4.0, device),
-        })
-    }
-
-    /// x `[B, I, H, W]`, w `[B, 2 S]`, skip `[B, 3, H/2, W/2]` to `[B, 3, H, W]`.
-    ///
-    /// # Panics
-    /// When the shapes do not fit.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor, w: &Tensor, skip: Option<&Tensor>) -> Tensor {
-        self.styled(x, &Style::split(w).intra, skip)
-    }
-
-    fn styled(&self, x: &Tensor, intra: &Tensor, skip: Option<&Tensor>) -> Tensor {
-        let (weight, scale) = (self.weight.get(), self.modulation.forward(intra));
-        let weight = weight.reshape(&weight.shape()[1..]);
-        let rgb = modulated_conv2d(x, &weight, &scale, None, Resample::Keep, &self.kernel).y;
-        let Some(skip) = skip else { return rgb + self.bias.get() };
-        let taps = self.kernel.size(0) as isize;
-        let pad = ((taps - 1).div_euclid(2) + 1, (taps - 2).div_euclid(2));
-        let skip = skip.upfirdn2d(&self.kernel, &Upfirdn2d::doubled(pad));
-        let [a, b, c] = Expr::inputs();
-        pointwise(&[&rgb, &self.bias.get(), &skip], &(a + b + c))
-    }
-}
-
-/// Latent to style: pixel norm, then fully connected layers, the last of which doubles the width.
+/// Latent to style: StyleGAN2's mapping, and a last layer that doubles the width.
 pub struct Mapping {
-    style: Vec<EqualLinear>,
+    style: stylegan2::Mapping,
     final_style: EqualLinear,
 }
 
@@ -313,11 +206,9 @@ impl Mapping {
     /// Registers `style.1` and on, and `final_style`.
     pub fn new(config: &Config, b: &mut Builder) -> Self {
         let s = config.style_dim;
-        let linear = |b: &mut Builder, name: &str, outputs| {
-            b.at(name, |b| EqualLinear::activated(b, s, outputs, config.lr_mlp))
-        };
-        let style = (1..config.n_mlp).map(|k| linear(b, &format!("style.{k}"), s)).collect();
-        Self { style, final_style: linear(b, "final_style", 2 * s) }
+        let style = stylegan2::Mapping::new(&config.stylegan2(), b);
+        let last = |b: &mut Builder| EqualLinear::activated(b, s, 2 * s, config.lr_mlp);
+        Self { style, final_style: b.at("final_style", last) }
     }
 
     /// z `[B, S]` to the hidden style `[B, S]` and the final style w `[B, 2 S]`.
@@ -326,7 +217,7 @@ impl Mapping {
     /// When z has another width.
     #[track_caller]
     pub fn forward(&self, z: &Tensor) -> (Tensor, Tensor) {
-        let style = self.style.iter().fold(z.pixel_norm(1, 1e-8), |x, layer| layer.forward(&x));
+        let style = self.style.forward(z, None);
         let w = self.final_style.forward(&style);
         (style, w)
     }
@@ -346,8 +237,8 @@ pub struct Generator {
     config: Config,
     /// Latent to style.
     pub mapping: Mapping,
-    input: Param, // [1, C, 4, 4]
-    conv1: InitStyledConv,
+    input: Param,      // [1, C, h, w]
+    conv1: StyledConv, // without groups
     to_rgb1: ToRgb,
     /// Two layers per resolution from 8 on, the first of which doubles it.
     pub convs: Vec<GroupStyledConv>,
@@ -358,27 +249,24 @@ pub struct Generator {
 impl Generator {
     /// Registers the parameters under the published keys.
     pub fn new(config: &Config, b: &mut Builder, device: &Device) -> Self {
+        let base = &config.stylegan2();
+        let built = (base, device);
         let mapping = Mapping::new(config, b);
-        let first = config.channels[&4];
-        let input = b.at("input", |b| b.param("input", [1, first, 4, 4], Init::Normal(1.0)));
-        let conv1 = b.at("conv1", |b| InitStyledConv::new(b, first, config, device));
-        let to_rgb1 = b.at("to_rgb1", |b| ToRgb::new(b, first, config, device));
+        let (first, [h, w]) = (config.channels[&4], config.base);
+        let input = b.at("input", |b| b.param("input", [1, first, h, w], Init::Normal(1.0)));
+        let conv1 = b.at("conv1", |b| StyledConv::new(b, 0, built));
+        let to_rgb1 = b.at("to_rgb1", |b| ToRgb::new(b, first, built));
         let (mut convs, mut to_rgbs) = (Vec::new(), Vec::new());
-        for (j, pair) in config.levels().windows(2).enumerate() {
+        for (j, level) in base.levels().into_iter().skip(1).enumerate() {
             for k in [2 * j, 2 * j + 1] {
                 convs.push(
                     b.at(&format!("convs.{k}"), |b| GroupStyledConv::new(b, k, config, device)),
                 );
             }
-            let channels = config.channels[&pair[1]];
-            to_rgbs
-                .push(b.at(&format!("to_rgbs.{j}"), |b| ToRgb::new(b, channels, config, device)));
+            let channels = config.channels[&level];
+            to_rgbs.push(b.at(&format!("to_rgbs.{j}"), |b| ToRgb::new(b, channels, built)));
         }
-        let noise = |k| {
-            let r = config.noise_size(k);
-            b.buffer(&format!("noises.noise_{k}"), [1, 1, r, r], Init::Normal(1.0))
-        };
-        let noises = (0..config.n_noises()).map(noise).collect();
+        let noises = noise_buffers(base, b);
         Self { config: config.clone(), mapping, input, conv1, to_rgb1, convs, to_rgbs, noises }
     }
 
@@ -387,14 +275,14 @@ impl Generator {
         &self.config
     }
 
-    /// The network's own noise planes, `[1, 1, r, r]` each.
+    /// The network's own noise planes, `[1, 1, r, r']` each.
     pub fn noise_buffers(&self) -> Vec<Tensor> {
         self.noises.iter().map(Param::get).collect()
     }
 
     /// mean + psi (w − mean): the truncation trick, toward the mean final style `[1, 2 S]`.
     pub fn truncate(&self, w: &Tensor, mean: &Tensor, psi: f64) -> Tensor {
-        w.zip(mean, |w, mean| mean.clone() + psi * (w - mean))
+        toward(w, mean, psi)
     }
 
     /// The groups of every layer of `convs`; they depend on the weights alone.
@@ -424,7 +312,7 @@ impl Generator {
 
     /// Every grouped layer with the similarity of the kernels that make its input.
     fn each_similarity(&self) -> impl Iterator<Item = (&GroupStyledConv, Tensor)> {
-        self.convs.iter().scan(self.conv1.similarity(), |co, layer| {
+        self.convs.iter().scan(similarity(&self.conv1.conv.stored()), |co, layer| {
             Some((layer, std::mem::replace(co, layer.similarity())))
         })
     }
@@ -443,7 +331,7 @@ impl Generator {
     }
 
     /// One style per layer (`n_latents`, `[B, 2 S]` each) and one noise plane per layer
-    /// (`n_noises`, `[B or 1, 1, r, r]`) to a picture `[B, 3, size, size]`.
+    /// (`n_noises`, `[B or 1, 1, r, r']`) to a picture `[B, 3, H, W]`.
     ///
     /// # Panics
     /// When there are not as many.
@@ -470,16 +358,16 @@ impl Generator {
         let input = self.input.get();
         let batch = codes.intra[0].size(0);
         let input = input.expand(input.shape().with(0, batch));
-        let mut x = self.conv1.styled(&input, &codes.intra[0], &noise[0]);
+        let mut x = self.conv1.forward(&input, &codes.intra[0], &noise[0]);
         seen("conv1", &x);
-        let mut rgb = self.to_rgb1.styled(&x, &codes.intra[1], None);
+        let mut rgb = self.to_rgb1.forward(&x, &codes.intra[1], None);
         seen("to_rgb1", &rgb);
         for (j, to_rgb) in self.to_rgbs.iter().enumerate() {
             for k in [2 * j, 2 * j + 1] {
                 x = self.convs[k].forward(&x, &codes.grouped[k], &noise[k + 1], &groups[k]);
                 seen(&format!("convs.{k}"), &x);
             }
-            rgb = to_rgb.styled(&x, &codes.intra[2 * j + 3], Some(&rgb));
+            rgb = to_rgb.forward(&x, &codes.intra[2 * j + 3], Some(&rgb));
             seen(&format!("to_rgbs.{j}"), &rgb);
         }
         rgb

@@ -22,8 +22,6 @@ mod normalization;
 
 pub use config::{Config, Form, Rule};
 pub use discriminator::{Discriminator, Judgement};
-pub use generator::{
-    Codes, Generator, GroupStyledConv, InitStyledConv, LayerCodes, Mapping, ToRgb,
-};
+pub use generator::{Codes, Generator, GroupStyledConv, LayerCodes, Mapping};
 pub use grouping::{Grouping, activation_maps, membership, similarity, target, threshold};
 pub use normalization::{Normalization, PlaneMoments};

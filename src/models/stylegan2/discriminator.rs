@@ -1,0 +1,191 @@
+//! Picture to score.
+
+use super::{Architecture, Config, EPS};
+use crate::device::Device;
+use crate::models::stylegan::of_class;
+use crate::nn::conv::bias_act;
+use crate::nn::{Builder, EqualLinear, Init, Param, Resample, blur_kernel, resampled_conv2d};
+use crate::ops::norm::stddev_group;
+use crate::ops::resample::upfirdn2d::Upfirdn2d;
+use crate::tensor::Tensor;
+
+/// A convolution of the discriminator, with the bias and the activation behind it where it has them.
+pub struct ConvLayer {
+    weight: Param, // [O, I, k, k]
+    bias: Option<Param>,
+    resample: Resample,
+    kernel: Tensor,
+}
+
+impl ConvLayer {
+    /// Of a size `[I, O, k]`. Published keys count the parts of the layer: blur (where it halves),
+    /// convolution, bias.
+    pub fn new(
+        b: &mut Builder,
+        [inputs, outputs, k]: [usize; 3],
+        (resample, activate): (Resample, bool),
+        (config, device): (&Config, &Device),
+    ) -> Self {
+        let first = usize::from(resample == Resample::Down);
+        let weight = b.at(&first.to_string(), |b| {
+            b.param("weight", [outputs, inputs, k, k], Init::Normal(1.0))
+        });
+        let bias = activate.then(|| {
+            b.at(&(first + 1).to_string(), |b| b.param("bias", [outputs], Init::Constant(0.0)))
+        });
+        Self { weight, bias, resample, kernel: blur_kernel(&config.blur_kernel, 1.0, device) }
+    }
+
+    /// The convolution alone, without the equalised scale.
+    fn convolve(&self, x: &Tensor) -> Tensor {
+        resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel)
+    }
+
+    fn scale(&self) -> f64 {
+        let inputs: usize = self.weight.shape()[1..].iter().product();
+        1.0 / (inputs as f64).sqrt()
+    }
+
+    /// x `[B, I, H, W]` to `[B, O, H', W']`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        match &self.bias {
+            Some(bias) => bias_act(&self.convolve(x), self.scale(), &bias.get(), 0.2, 2f64.sqrt()),
+            None => self.convolve(x) * self.scale(),
+        }
+    }
+}
+
+/// 3x3, 3x3 that halves, and in a residual network a 1x1 skip; the sum divided by √2.
+struct Block {
+    conv1: ConvLayer,
+    conv2: ConvLayer,
+    skip: Option<ConvLayer>,
+}
+
+impl Block {
+    fn new(b: &mut Builder, (i, o): (usize, usize), built: (&Config, &Device)) -> Self {
+        let layer = |b: &mut Builder, name: &str, sizes, form| {
+            b.at(name, |b| ConvLayer::new(b, sizes, form, built))
+        };
+        let is_residual = built.0.discriminator == Architecture::Residual;
+        Self {
+            conv1: layer(b, "conv1", [i, i, 3], (Resample::Keep, true)),
+            conv2: layer(b, "conv2", [i, o, 3], (Resample::Down, true)),
+            skip: is_residual.then(|| layer(b, "skip", [i, o, 1], (Resample::Down, false))),
+        }
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let y = self.conv2.forward(&self.conv1.forward(x));
+        let Some(skip) = &self.skip else { return y };
+        let scale = skip.scale();
+        y.zip(&skip.convolve(x), |y, skip| (y + skip * scale) * 0.5f64.sqrt())
+    }
+}
+
+/// Picture to what the dense layers read: blocks, minibatch deviation and the last convolution.
+pub struct Features {
+    config: Config,
+    from_rgb: ConvLayer,
+    blocks: Vec<Block>,
+    /// Where pictures are read at every resolution, behind each block.
+    from_rgbs: Vec<ConvLayer>,
+    final_conv: ConvLayer,
+}
+
+impl Features {
+    /// Registers the parameters under the published keys.
+    pub fn new(config: &Config, b: &mut Builder, device: &Device) -> Self {
+        let mut levels = config.levels();
+        levels.reverse();
+        let channels = |r: &usize| config.channels[r];
+        let (built, keep) = ((config, device), (Resample::Keep, true));
+        let from_rgb = |b: &mut Builder, key: &str, r: &usize| {
+            b.at(key, |b| ConvLayer::new(b, [config.image_channels, channels(r), 1], keep, built))
+        };
+        let first = from_rgb(b, "convs.0", &config.size);
+        let (mut blocks, mut from_rgbs) = (Vec::new(), Vec::new());
+        for (k, pair) in levels.windows(2).enumerate() {
+            let sizes = (channels(&pair[0]), channels(&pair[1]));
+            blocks.push(b.at(&format!("convs.{}", k + 1), |b| Block::new(b, sizes, built)));
+            if config.discriminator == Architecture::Skip {
+                from_rgbs.push(from_rgb(b, &format!("from_rgbs.{k}"), &pair[1]));
+            }
+        }
+        let last = channels(&4);
+        let sizes = [last + config.stddev_maps, last, 3];
+        let final_conv = b.at("final_conv", |b| ConvLayer::new(b, sizes, keep, built));
+        Self { config: config.clone(), from_rgb: first, blocks, from_rgbs, final_conv }
+    }
+
+    /// How many of n samples share a minibatch deviation.
+    pub fn group(&self, n: usize) -> usize {
+        stddev_group(n, self.config.stddev_group)
+    }
+
+    /// Pictures `[B, 3, H, W]`, of which `group` share a deviation, to `[B, C · h · w]`.
+    ///
+    /// # Panics
+    /// When the pictures have another size.
+    #[track_caller]
+    pub fn forward(&self, picture: &Tensor, group: usize) -> Tensor {
+        let (mut x, mut picture) = (self.from_rgb.forward(picture), picture.clone());
+        for (k, block) in self.blocks.iter().enumerate() {
+            x = block.forward(&x);
+            if let Some(from_rgb) = self.from_rgbs.get(k) {
+                picture = halved(&picture, &from_rgb.kernel);
+                x = x + from_rgb.forward(&picture);
+            }
+        }
+        if self.config.stddev_maps > 0 {
+            x = x.minibatch_stddev(group, self.config.stddev_maps, EPS);
+        }
+        let x = self.final_conv.forward(&x);
+        x.reshape([x.size(0), x.numel() / x.size(0)])
+    }
+}
+
+/// A picture at half its resolution; `kernel` is the filter, of sum 1.
+fn halved(picture: &Tensor, kernel: &Tensor) -> Tensor {
+    let p = kernel.size(0) as isize - 2;
+    picture.upfirdn2d(kernel, &Upfirdn2d::halved(((p + 1).div_euclid(2), p.div_euclid(2))))
+}
+
+/// Picture to score.
+pub struct Discriminator {
+    features: Features,
+    final_linear: [EqualLinear; 2],
+    classes: usize,
+}
+
+impl Discriminator {
+    /// Registers the parameters under the published keys.
+    pub fn new(config: &Config, b: &mut Builder, device: &Device) -> Self {
+        let features = Features::new(config, b, device);
+        let (last, classes) = (config.channels[&4], config.classes);
+        let width = config.score_width.unwrap_or(last);
+        let hidden = b.at("final_linear.0", |b| {
+            EqualLinear::activated(b, config.base_area() * last, width, 1.0)
+        });
+        let score = b.at("final_linear.1", |b| {
+            EqualLinear::new(b, width, classes.max(1), Init::Constant(0.0))
+        });
+        Self { features, final_linear: [hidden, score], classes }
+    }
+
+    /// Pictures `[B, 3, H, W]` and, where the network has classes, label `[B, classes]` to scores
+    /// `[B, 1]`, high for real.
+    ///
+    /// # Panics
+    /// When the pictures have another size, or a label is missing.
+    #[track_caller]
+    pub fn forward(&self, picture: &Tensor, label: Option<&Tensor>) -> Tensor {
+        let x = self.features.forward(picture, self.features.group(picture.size(0)));
+        let scores = self.final_linear.iter().fold(x, |x, layer| layer.forward(&x));
+        if self.classes == 0 { scores } else { of_class(&scores, label) }
+    }
+}
