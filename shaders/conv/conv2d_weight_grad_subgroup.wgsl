@@ -1,15 +1,15 @@
 // conv2d_weight_grad.wgsl for processors that pretend to be GPUs; launched by
 // src/ops/conv/conv2d_weight_grad.rs.
-// One subgroup makes 32 weights (c, ky, kx) x (8 channels o per invocation). A load goes lane by
+// One subgroup makes 64 weights (c, ky, kx) x (8 channels o per invocation). A load goes lane by
 // lane there, so each invocation loads the inputs of one weight in `SUBGROUP` and all get them by
-// broadcast: 12 loads feed 256 multiply-adds. Two positions at a time, because the sums of a tile
+// broadcast: 16 loads feed 512 multiply-adds. Two positions at a time, because the sums of a tile
 // do not fit into a processor's registers. Weights and channels beyond the edge repeat the last one
 // and are not written.
 // uses: index
 
 const SUBGROUP: u32 = 8u;
 const STEPS: u32 = 2u;
-const WEIGHTS: u32 = 32u;
+const WEIGHTS: u32 = 64u;
 
 struct Params {
     samples: u32, groups: u32, channels_in: u32, channels_out: u32,
@@ -140,7 +140,7 @@ fn main(
             }
         }
         // unroll
-        for (var i = 0u; i < 48u; i++) {
+        for (var i = 0u; i < 112u; i++) {
             sums[i] = sums[i + 16u];
         }
     }

@@ -1,13 +1,15 @@
-// correlate_subgroup.wgsl where an axis x of stride 1 meets three neighbouring taps; launched by
-// src/ops/conv/subgroup.rs. An invocation's 8 positions are neighbours in a row, so that 10 inputs
-// serve all three taps, and 22 loads feed 768 multiply-adds.
+// correlate_subgroup.wgsl where an axis x of one phase, and of STEP 1 or 2, meets three neighbouring
+// taps; launched by src/ops/conv/subgroup.rs. An invocation's 8 positions are neighbours in a row, so
+// that 10 inputs (17 with STEP 2) serve all three taps, and 22 loads feed 768 multiply-adds.
 // Runs of 8 positions go over n, row, col.
 // uses: index
 
 const SUBGROUP: u32 = 8u;
 const CHANNELS: u32 = 32u;
 const TAPS: u32 = 3u;
-const INPUTS: u32 = 10u;
+const INPUTS: u32 = 17u;
+
+override STEP: u32 = 1;
 
 struct Params {
     samples: u32, groups: u32, channels_in: u32, channels_out: u32,
@@ -50,13 +52,15 @@ fn main(
 
     // From left to right the taps come first to last, or last to first.
     let is_flipped = params.tap_x < 0;
-    let left = ox + u32(params.origin_x + select(0, 2 * params.tap_x, is_flipped));
+    let left = ox * STEP + u32(params.origin_x + select(0, 2 * params.tap_x, is_flipped));
     var cols: array<u32, INPUTS>;
     var is_inside: array<bool, INPUTS>;
     // unroll
     for (var i = 0u; i < INPUTS; i++) {
-        is_inside[i] = is_mine && left + i < params.width_in;
-        cols[i] = select(0u, left + i, is_inside[i]);
+        if i < 7u * STEP + TAPS {
+            is_inside[i] = is_mine && left + i < params.width_in;
+            cols[i] = select(0u, left + i, is_inside[i]);
+        }
     }
     var weights: array<u32, CHANNELS / SUBGROUP>;
     // unroll
@@ -82,7 +86,10 @@ fn main(
             var inputs: array<f32, INPUTS>;
             // unroll
             for (var i = 0u; i < INPUTS; i++) {
-                inputs[i] = select(0.0, x[start + c * plane + cols[i]], is_row && is_inside[i]);
+                if i < 7u * STEP + TAPS {
+                    let value = x[start + c * plane + cols[i]];
+                    inputs[i] = select(0.0, value, is_row && is_inside[i]);
+                }
             }
             // unroll
             for (var i = 0u; i < CHANNELS / SUBGROUP; i++) {
@@ -96,8 +103,10 @@ fn main(
                         // unroll
                         for (var h = 0u; h < 2u; h++) {
                             sums[2u * (i * SUBGROUP + k) + h] += weight * vec4(
-                                inputs[4u * h + t], inputs[4u * h + t + 1u],
-                                inputs[4u * h + t + 2u], inputs[4u * h + t + 3u],
+                                inputs[4u * h * STEP + t],
+                                inputs[(4u * h + 1u) * STEP + t],
+                                inputs[(4u * h + 2u) * STEP + t],
+                                inputs[(4u * h + 3u) * STEP + t],
                             );
                         }
                     }

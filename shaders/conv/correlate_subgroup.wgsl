@@ -3,16 +3,16 @@
 // y[n, o, oy, ox] = sum over c, ky, kx of w(o, c, ky, kx) * x[n, c, iy, ix], with
 // oy = row * phases + phase and iy = row * step + (phase + origin + ky * tap) / phases, for the
 // taps where that is whole; zero outside.
-// One subgroup makes 32 channels x (8 positions of one phase per invocation). A load goes lane by
+// One subgroup makes 64 channels x (8 positions of one phase per invocation). A load goes lane by
 // lane there, so each invocation loads the weights of one channel in `SUBGROUP` and all get them by
-// broadcast: 12 loads feed 256 multiply-adds. Two channels of x at a time, because the sums of a
+// broadcast: 16 loads feed 512 multiply-adds. Two channels of x at a time, because the sums of a
 // tile do not fit into a processor's registers. Positions run over n, row, col, so that small
 // planes fill tiles too.
 // uses: index
 
 const SUBGROUP: u32 = 8u;
 const STEPS: u32 = 2u;
-const CHANNELS: u32 = 32u;
+const CHANNELS: u32 = 64u;
 
 struct Params {
     samples: u32, groups: u32, channels_in: u32, channels_out: u32,
@@ -160,7 +160,7 @@ fn main(
             }
         }
         // unroll
-        for (var i = 0u; i < 48u; i++) {
+        for (var i = 0u; i < 112u; i++) {
             sums[i] = sums[i + 16u];
         }
     }

@@ -25,7 +25,7 @@ impl Tensor {
 }
 
 /// Subgroups that keep the threads of a processor busy.
-const SUBGROUPS: usize = 64;
+const SUBGROUPS: usize = 32;
 
 /// From x and g to the shape of the weight.
 pub(super) struct Conv2dWeightGrad {

@@ -3,12 +3,14 @@
 //! one for rows of neighbours.
 
 use super::Conv2d;
-use crate::device::{Launch, tuning};
+use crate::device::{Kernel, Launch, tuning};
 use crate::kernel;
 use crate::tensor::{Shape, Tensor};
 
 /// What a subgroup makes of one thing (channels here), each value of it known to all by broadcast.
-pub(super) const HEIGHT: usize = 32;
+pub(super) const HEIGHT: usize = 64;
+/// The same in the kernel for rows.
+const HEIGHT_IN_ROWS: usize = 32;
 /// What an invocation makes of the other (positions here).
 pub(super) const WIDTH: usize = 8;
 
@@ -94,7 +96,7 @@ impl Correlation<'_> {
     /// The forms that there are, the usual one first.
     fn forms(&self) -> Vec<(&'static str, Form)> {
         let width = self.y.size(-1);
-        let is_dense = self.phases[1] == 1 && self.step[1] == 1 && self.tap[1].abs() == 1;
+        let is_dense = self.phases[1] == 1 && self.step[1] <= 2 && self.tap[1].abs() == 1;
         let mut forms = vec![("positions", Form::Positions)];
         if is_dense && self.w.size(3) == 3 {
             // Where runs hang over the edge, full tiles of single positions do less.
@@ -113,18 +115,22 @@ impl Correlation<'_> {
     fn launch_in(&self, form: Form, size: u32) -> Launch {
         let [n, _, height, width] = self.y.shape()[..] else { unreachable!("an image") };
         let lines = n * height.div_ceil(self.phases[0]);
+        let launch = |kernel: Kernel| Launch::new(kernel.for_subgroups_of(size));
         // Positions of a phase, edges of tiles included.
-        let (kernel, positions) = match form {
+        let (launch, positions, height) = match form {
             Form::Rows => {
-                (kernel!("conv/correlate_rows_subgroup"), lines * width.next_multiple_of(WIDTH))
+                let launch = launch(kernel!("conv/correlate_rows_subgroup"));
+                let positions = lines * width.next_multiple_of(WIDTH);
+                (launch.constant("STEP", self.step[1]), positions, HEIGHT_IN_ROWS)
             }
             Form::Positions => {
-                (kernel!("conv/correlate_subgroup"), lines * width.div_ceil(self.phases[1]))
+                let launch = launch(kernel!("conv/correlate_subgroup"));
+                (launch, lines * width.div_ceil(self.phases[1]), HEIGHT)
             }
         };
         let tiles = positions.div_ceil(WIDTH * size as usize);
-        let tiles = tiles * self.channels[1].div_ceil(HEIGHT) * self.groups;
-        let launch = Launch::new(kernel.for_subgroups_of(size))
+        let tiles = tiles * self.channels[1].div_ceil(height) * self.groups;
+        let launch = launch
             .bind("x", self.x)
             .bind("w", self.w)
             .bind("y", self.y)
