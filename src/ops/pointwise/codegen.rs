@@ -106,10 +106,11 @@ pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
     printed.entry(key).or_insert_with(|| print(program, inputs, form)).clone()
 }
 
-/// Named by its text.
+/// Named by its text, which lives as long as the program, so that clones cost nothing.
 fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     let source = text(program, inputs, form).expect("writing to a string");
-    Kernel::new(format!("pointwise/{}-{:016x}", form.name(), hash(&source)), source)
+    let name = format!("pointwise/{}-{:016x}", form.name(), hash(&source));
+    Kernel::new(&*name.leak(), &*source.leak())
 }
 
 /// FNV-1a, the same in every process, so that dumps and profiles can be compared.
