@@ -119,7 +119,7 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
     ("movement.rs", &["expand", "flip", "pad", "permute", "repeat", "slice"]),
     ("optim/nonfinite.rs", &["nonfinite"]),
     ("pointwise/mod.rs", &["pointwise"]),
-    ("reduce.rs", &["argmax", "max", "sum"]),
+    ("reduce.rs", &["argmax", "dot", "max", "sum"]),
     ("resample/affine_warp.rs", &["affine_warp"]),
     ("resample/max_pool2d.rs", &["max_index", "max_pool2d", "max_unpool2d"]),
     ("resample/taps.rs", &["avg_pool2d", "pad2d", "resize"]),

@@ -34,7 +34,9 @@ impl Tensor {
     #[track_caller]
     pub fn pixel_norm(&self, axis: isize, eps: f64) -> Self {
         let axes = [self.shape().axis(axis)];
-        self.zip(&self.square().mean(&axes, true), |x, power| x * (power + eps).rsqrt())
+        let share = 1.0 / self.size(axis) as f64;
+        let squares = self.dot(self, &axes, true);
+        self.zip(&squares, |x, squares| x * (squares * share + eps).rsqrt())
     }
 
     /// (x − mean) / √(var + eps) with mean and biased variance over the given axes: instance norm
@@ -45,7 +47,7 @@ impl Tensor {
     #[track_caller]
     pub fn standardize(&self, axes: &[usize], eps: f64) -> Self {
         let centred = self - self.mean(axes, true);
-        let var = centred.square().mean(axes, true);
+        let var = centred.mean_square(axes, true);
         centred.zip(&var, |x, var| x * (var + eps).rsqrt())
     }
 
@@ -56,7 +58,7 @@ impl Tensor {
     #[track_caller]
     pub fn normalize(&self, axis: isize, eps: f64) -> Self {
         let axes = [self.shape().axis(axis)];
-        let squares = self.square().sum(&axes, true);
+        let squares = self.dot(self, &axes, true);
         // max(‖x‖, eps) = √max(‖x‖², eps²): its derivative at 0 is 0, not infinite.
         let [x, s] = Expr::inputs();
         pointwise(&[self, &squares], &(x * s.max(eps * eps).rsqrt()))

@@ -172,6 +172,9 @@ impl Op for Pointwise {
             // Where neither slope nor g differs along an axis that spread the input, the sum over it
             // is a multiple.
             let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, y.shape()) };
+            if let Some(sum) = multiple_summed(x, k, &slope, &g, y.shape()) {
+                return Some(sum);
+            }
             let grad = slope_times(x, &slope, &g);
             Some(if times == 1 { grad } else { grad * times as f64 })
         };
@@ -183,6 +186,25 @@ impl Op for Pointwise {
 fn slope_times(x: &[Tensor], slope: &Expr, g: &Tensor) -> Tensor {
     let inputs: Vec<&Tensor> = x.iter().chain([g]).collect();
     pointwise(&inputs, &(slope.clone() * Expr::input(x.len())))
+}
+
+/// The gradient of input k where its slope is a multiple of another input z and k was spread: the
+/// sum of z g over those axes, without a tensor of products. `None` where the shapes do not fit.
+fn multiple_summed(x: &[Tensor], k: usize, slope: &Expr, g: &Tensor, y: &Shape) -> Option<Tensor> {
+    let (factor, j) = slope.as_multiple()?;
+    let aligned = |x: &Tensor| [&vec![1; y.len() - x.shape().len()], &x.shape()[..]].concat();
+    let (own, of_z, of_g) = (aligned(&x[k]), aligned(&x[j]), aligned(g));
+    let spread = (0..y.len()).filter(|&axis| own[axis] == 1 && y[axis] != 1);
+    // Where z is the same all along an axis, g is summed first.
+    let (varied, level): (Vec<usize>, Vec<usize>) = spread.partition(|&axis| of_z[axis] != 1);
+    let fits = |axis: usize| of_z[axis] == of_g[axis] || level.contains(&axis);
+    if varied.is_empty() || !(0..y.len()).all(fits) {
+        return None;
+    }
+    let alike = level.iter().filter(|&&axis| of_g[axis] == 1).map(|&axis| y[axis]);
+    let times: usize = alike.product();
+    let g = g.reshape(of_g).sum(&level, true);
+    Some(x[j].reshape(of_z).scaled_dot(&g, factor * times as f64, &varied, true))
 }
 
 impl Pointwise {
