@@ -28,8 +28,7 @@ pub fn threshold(co: &Tensor, groups: usize) -> Tensor {
 /// to 0: that channel belongs to no group. What is added makes an empty group's codes reach every
 /// channel.
 fn sharpened(probs: &Tensor) -> Tensor {
-    let powers = probs.zip(&probs.max(&[0], true), |p, most| (500.0 * (p - most)).exp());
-    powers.zip(&powers.sum(&[0], true), |power, sum| (power / sum).round() + 1e-6)
+    probs.sharpened_softmax(0, 500.0).map(|share| share.round() + 1e-6)
 }
 
 /// 1 in the group of each channel's largest logit, else 0, `[g, C]` as `cluster`; no gradient.

@@ -1,21 +1,12 @@
-//! Normalisations and the softmax family: compositions of reductions and pointwise expressions, so
-//! that their derivatives of any order are compositions too.
+//! Normalisations and the softmax family: the softmax, and compositions of reductions and pointwise
+//! expressions, so that their derivatives of any order are compositions too.
+
+mod softmax;
 
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// e^x normalised to sum 1 along an axis. PyTorch: `F.softmax`.
-    ///
-    /// # Panics
-    /// When the axis does not exist.
-    #[track_caller]
-    pub fn softmax(&self, axis: isize) -> Self {
-        let axes = [self.shape().axis(axis)];
-        let powers = self.zip(&self.detach().max(&axes, true), |x, max| (x - max).exp());
-        &powers / powers.sum(&axes, true)
-    }
-
     /// Logarithm of the softmax, without overflow. PyTorch: `F.log_softmax`.
     ///
     /// # Panics

@@ -92,6 +92,20 @@ pub(super) fn reduce() -> Cases {
     (shapes, mask, any::<bool>(), 0..7usize).prop_map(of).boxed()
 }
 
+/// Along any axis, and along long ones.
+pub(super) fn softmax() -> Cases {
+    let of = |(shape, axis, factor): (Vec<usize>, usize, f64)| {
+        let axis = axis % shape.len();
+        case(("softmax", axis, factor), &[&shape], move |t| {
+            t[0].sharpened_softmax(axis as isize, factor)
+        })
+    };
+    let long = (select(vec![127, 128, 1009]), size(3), any::<bool>())
+        .prop_map(|(n, m, first)| if first { vec![n, m] } else { vec![m, n] });
+    let shapes = prop_oneof![3 => shape(1..6, 5000), 1 => long];
+    (shapes, 0..6usize, select(vec![0.3, 1.0, 7.0])).prop_map(of).boxed()
+}
+
 pub(super) fn as_index() -> Cases {
     let of = |shape: Vec<usize>| {
         let mut case = case("as_index", &[&shape], |t| t[0].as_index());
