@@ -16,7 +16,7 @@ use self::runs::Runs;
 use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
-use crate::ops::pointwise::{Expr, pointwise};
+use crate::ops::pointwise::{Deferred, Expr, pointwise};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -257,20 +257,34 @@ impl Op for Reduce {
     }
 
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        Deferred::compute_all(self.deferred_vjp(x, y, g, needs))
+    }
+
+    fn deferred_vjp(
+        &self,
+        x: &[Tensor],
+        y: &Tensor,
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Vec<Option<Deferred>> {
+        let [x_k, g_k] = Expr::inputs();
+        let times =
+            |x: &Tensor, factor: f64| Deferred::new(&[x, g], &(factor * x_k.clone() * g_k.clone()));
         match self.kind {
             // The same all along the axes that were summed over.
-            Kind::Sum => vec![Some(g * self.factor)],
-            Kind::Dot => {
-                let times = |x: &Tensor, n: f64| x.zip(g, |x, g| x * g * (n * self.factor));
-                if x[0].is_same(&x[1]) {
-                    return vec![Some(times(&x[0], 2.0)), None];
-                }
-                vec![needs[0].then(|| times(&x[1], 1.0)), needs[1].then(|| times(&x[0], 1.0))]
+            Kind::Sum => vec![Some(Deferred::new(&[g], &(self.factor * x_k)))],
+            Kind::Dot if x[0].is_same(&x[1]) => {
+                vec![Some(times(&x[0], 2.0 * self.factor)), None]
             }
+            Kind::Dot => [1, 0]
+                .into_iter()
+                .zip(needs)
+                .map(|(other, needed)| needed.then(|| times(&x[other], self.factor)))
+                .collect(),
             Kind::Max => {
                 let hit = x[0].detach().zip(&y.detach(), |x, y| x.equal(y));
                 let share = &hit / hit.sum(&self.axes, true);
-                vec![Some(share * g)]
+                vec![Some((share * g).into())]
             }
             // Piecewise constant.
             Kind::Argmax => vec![None],

@@ -374,6 +374,9 @@ operator!(Mul, mul, |a, b| {
         -b
     } else if b.is(-1.0) {
         -a
+    } else if matches!(b.kind(), Kind::Number(_)) {
+        // Numbers first: either order would be a kernel of its own.
+        b.binary(Binary::Mul, a)
     } else {
         a.binary(Binary::Mul, b)
     }
