@@ -1,12 +1,14 @@
 //! Rows of folder `sarigan`: layers, networks, losses and training steps (INDEX-sarigan).
 
+use std::slice::from_ref;
+
 use serde_json::Value;
 
 use super::Row;
 use super::case::{Context, Outputs};
 use crate::Result;
 use crate::models::sarigan::{
-    Config, Discriminator, Generator, GroupStyledConv, InitStyledConv, Mapping, ToRgb,
+    Config, Discriminator, Generator, GroupStyledConv, Grouping, InitStyledConv, Mapping, ToRgb,
 };
 use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
@@ -151,7 +153,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
         .out("y", y)
         .out("co", batched(&layer.similarity()))
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", grouping.loss2(&target)))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target))))
 }
 
 fn generator(c: &Context) -> Result<Outputs> {

@@ -13,6 +13,10 @@ struct ConvLayer {
     bias: Option<Param>,
     resample: Resample,
     kernel: Tensor,
+    /// Of the convolution's output: 1 where the blur has the equalised scale.
+    scale: f64,
+    /// Behind the activation, or, where there is none, in the blur.
+    gain: f64,
 }
 
 impl ConvLayer {
@@ -20,7 +24,7 @@ impl ConvLayer {
     fn new(
         b: &mut Builder,
         [inputs, outputs, k]: [usize; 3],
-        (resample, activate): (Resample, bool),
+        (resample, activate, gain): (Resample, bool, f64),
         (config, device): (&Config, &Device),
     ) -> Self {
         let first = usize::from(resample == Resample::Down);
@@ -30,26 +34,26 @@ impl ConvLayer {
         let bias = activate.then(|| {
             b.at(&(first + 1).to_string(), |b| b.param("bias", [outputs], Init::Constant(0.0)))
         });
-        Self { weight, bias, resample, kernel: blur_kernel(&config.blur_kernel, 1.0, device) }
-    }
-
-    /// The convolution alone, without the equalised scale.
-    fn convolve(&self, x: &Tensor) -> Tensor {
-        resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel)
-    }
-
-    fn scale(&self) -> f64 {
-        let inputs: usize = self.weight.shape()[1..].iter().product();
-        1.0 / (inputs as f64).sqrt()
+        let equalised = 1.0 / ((inputs * k * k) as f64).sqrt();
+        let (blur, scale) = match resample {
+            Resample::Down => (equalised * if activate { 1.0 } else { gain }, 1.0),
+            _ => (1.0, equalised),
+        };
+        let kernel = blur_kernel(&config.blur_kernel, blur, device);
+        Self { weight, bias, resample, kernel, scale, gain }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let bias = self.bias.as_ref().expect("an activated layer").get();
-        bias_act(&self.convolve(x), self.scale(), &bias, 0.2, 2f64.sqrt())
+        let y = resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel);
+        match &self.bias {
+            Some(bias) => bias_act(&y, self.scale, &bias.get(), 0.2, self.gain),
+            None => y,
+        }
     }
 }
 
-/// 3x3, 3x3 that halves, and a 1x1 skip; the sum divided by √2.
+/// 3x3, 3x3 that halves, and a 1x1 skip; the sum divided by √2, which is no pass of its own: it is in
+/// the last activation's gain, √2, and in the skip's blur.
 struct ResBlock {
     conv1: ConvLayer,
     conv2: ConvLayer,
@@ -62,16 +66,14 @@ impl ResBlock {
             b.at(name, |b| ConvLayer::new(b, sizes, form, built))
         };
         Self {
-            conv1: layer(b, "conv1", [i, i, 3], (Resample::Keep, true)),
-            conv2: layer(b, "conv2", [i, o, 3], (Resample::Down, true)),
-            skip: layer(b, "skip", [i, o, 1], (Resample::Down, false)),
+            conv1: layer(b, "conv1", [i, i, 3], (Resample::Keep, true, 2f64.sqrt())),
+            conv2: layer(b, "conv2", [i, o, 3], (Resample::Down, true, 1.0)),
+            skip: layer(b, "skip", [i, o, 1], (Resample::Down, false, 0.5f64.sqrt())),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.conv2.forward(&self.conv1.forward(x));
-        let scale = self.skip.scale();
-        y.zip(&self.skip.convolve(x), |y, skip| (y + skip * scale) * 0.5f64.sqrt())
+        self.conv2.forward(&self.conv1.forward(x)) + self.skip.forward(x)
     }
 }
 
@@ -101,7 +103,7 @@ impl Discriminator {
         levels.reverse();
         let channels = |r: &usize| config.channels[r];
         let (first, last) = (channels(&config.size), channels(&4));
-        let (built, keep) = ((config, device), (Resample::Keep, true));
+        let (built, keep) = ((config, device), (Resample::Keep, true, 2f64.sqrt()));
         let from_rgb = b.at("convs.0", |b| ConvLayer::new(b, [3, first, 1], keep, built));
         let block = |b: &mut Builder, (k, pair): (usize, &[usize])| {
             let sizes = (channels(&pair[0]), channels(&pair[1]));

@@ -247,7 +247,7 @@ impl InitStyledConv {
         similarity(&self.0.weight.get())
     }
 
-    /// x `[B, I, H, W]`, w `[B, 2 S]`, noise `[B or 1, 1, H, W]` to `[B, O, H, W]`.
+    /// x `[B or 1, I, H, W]`, w `[B, 2 S]`, noise `[B or 1, 1, H, W]` to `[B, O, H, W]`.
     ///
     /// # Panics
     /// When the shapes do not fit.
@@ -468,8 +468,6 @@ impl Generator {
         let given = (codes.grouped.len(), noise.len(), groups.len());
         assert_eq!(given, expected, "synthesis: codes, noise planes, groupings");
         let input = self.input.get();
-        let batch = codes.intra[0].size(0);
-        let input = input.expand(input.shape().with(0, batch));
         let mut x = self.conv1.styled(&input, &codes.intra[0], &noise[0]);
         seen("conv1", &x);
         let mut rgb = self.to_rgb1.styled(&x, &codes.intra[1], None);

@@ -1,6 +1,7 @@
 //! Equations 1, 2 and 5: which channels belong together, and their codes as one scale each.
 
 use super::Rule;
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
 /// Cosine similarity of the kernels of a layer, weight `[1, O, I, k, k]`, as `[O, O]`; no gradient.
@@ -110,11 +111,18 @@ impl Grouping {
         }
     }
 
-    /// Pulls the published code's threshold to where each channel has C/g similar ones.
-    pub fn loss2(&self, target: &Tensor) -> Tensor {
-        let (groups, channels) = (self.probs.size(0), self.probs.size(1));
-        let wanted = (channels * channels) as f64 / groups as f64;
-        target.sum_all().map(|sum| (wanted - sum).square())
+    /// Pulls the published code's thresholds to where each channel has C/g similar ones: the sum over
+    /// layers, each with its target.
+    pub fn loss2(layers: &[Self], targets: &[Tensor]) -> Tensor {
+        let sums: Vec<Tensor> = targets.iter().map(Tensor::sum_all).collect();
+        let distance = |(k, layer): (usize, &Self)| {
+            let (groups, channels) = (layer.probs.size(0), layer.probs.size(1));
+            let wanted = (channels * channels) as f64 / groups as f64;
+            (wanted - Expr::input(k)).square()
+        };
+        let distances = layers.iter().enumerate().map(distance);
+        let total = distances.reduce(|a, b| a + b).expect("a layer");
+        pointwise(&sums.iter().collect::<Vec<_>>(), &total)
     }
 
     /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes
