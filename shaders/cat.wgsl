@@ -1,5 +1,6 @@
-// Up to seven neighbouring parts of a concatenation: rows of `width` elements go into rows of `pitch`
-// elements of y, behind `start`; part k of a row ends before `end<k>`. One invocation per element.
+// Up to seven neighbouring parts of a concatenation: rows of `width` elements go into rows of
+// `pitch` elements of y, behind `start`; part k of a row ends before `end<k>`. One invocation per
+// element.
 // uses: index
 
 override WG: u32 = 256;
