@@ -1,6 +1,6 @@
 // y[b] = alpha a[b] b[b] + beta bias, one number of the bias for each column. Factors are read
 // through strides, so that a transposed one, or one matrix for the whole batch (stride 0), needs no
-// copy.
+// copy; either may stand for its elements' squares.
 // One invocation makes 8 x 8 elements in registers: 16 loads feed 64 multiply-adds. Columns of one
 // invocation lie `tiles` apart, so that neighbouring invocations read and write neighbours. Rows
 // and columns beyond the edge repeat the last one and are not written.
@@ -12,7 +12,7 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
-    alpha: f32, beta: f32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -21,11 +21,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 fn load_a(at: vec4<u32>) -> vec4<f32> {
-    return vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    let values = vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    return select(values, values * values, params.a_squared == 1u);
 }
 
 fn load_b(at: vec4<u32>) -> vec4<f32> {
-    return vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    let values = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    return select(values, values * values, params.b_squared == 1u);
 }
 
 // Four equal rows of beta times the bias of four columns. Without a beta nothing is read.

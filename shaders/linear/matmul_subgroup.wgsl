@@ -14,7 +14,7 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
-    alpha: f32, beta: f32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
@@ -68,7 +68,8 @@ fn main(
             // unroll
             for (var h = 0u; h < 2u; h++) {
                 let at = right[h] + min(p + q, params.k - 1u) * params.b_row;
-                values[2u * q + h] = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+                let of_b = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+                values[2u * q + h] = select(of_b, of_b * of_b, params.b_squared == 1u);
             }
         }
         // unroll
@@ -77,7 +78,8 @@ fn main(
             // unroll
             for (var q = 0u; q < STEPS; q++) {
                 let at = left[i] + min(p + q, params.k - 1u) * params.a_col;
-                own[q] = select(0.0, a[at], p + q < params.k);
+                let of_a = select(a[at], a[at] * a[at], params.a_squared == 1u);
+                own[q] = select(0.0, of_a, p + q < params.k);
             }
             // unroll
             for (var k = 0u; k < SUBGROUP; k++) {

@@ -11,7 +11,7 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
-    alpha: f32, beta: f32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
     parts: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,13 +23,17 @@ struct Params {
 fn load_a(rows: vec4<u32>, k: u32, end: u32) -> vec4<f32> {
     let is_inside = k < end;
     let at = select(vec4(0u), rows + k * params.a_col, is_inside);
-    return select(vec4(0.0), vec4(a[at.x], a[at.y], a[at.z], a[at.w]), is_inside);
+    let values = vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    let wanted = select(values, values * values, params.a_squared == 1u);
+    return select(vec4(0.0), wanted, is_inside);
 }
 
 fn load_b(cols: vec4<u32>, k: u32, end: u32) -> vec4<f32> {
     let is_inside = k < end;
     let at = select(vec4(0u), cols + k * params.b_row, is_inside);
-    return select(vec4(0.0), vec4(b[at.x], b[at.y], b[at.z], b[at.w]), is_inside);
+    let values = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    let wanted = select(values, values * values, params.b_squared == 1u);
+    return select(vec4(0.0), wanted, is_inside);
 }
 
 fn goal(col: vec4<u32>, matrix: u32) -> TileGoal {

@@ -133,7 +133,7 @@ impl Grouping {
     #[track_caller]
     pub fn style(&self, intra: &Tensor, inter: &Tensor, eps: f64) -> Tensor {
         // ‖u_i‖² for all groups is one product, and so is the sum over groups: no [B, g, C] tensor.
-        let power = intra.square().matmul_t(&self.assigned.square(), false, true);
+        let power = intra.linear_of_squares(&self.assigned, true);
         let weight = inter.zip(&power, |h, p| h * p.max(eps * eps).rsqrt());
         intra * weight.matmul(&self.assigned)
     }

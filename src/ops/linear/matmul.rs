@@ -1,12 +1,14 @@
 //! Products of matrices, batched, with either factor read transposed, so that gradients need no
 //! transposed copies, and with a factor and a bias, so that a layer is one operation.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::gemm::{Matrix, Shared, for_each_task, scaled_gemm};
 use super::tiling::Tiling;
 use crate::device::{Family, Launch};
 use crate::kernel;
+use crate::ops::pointwise::{Deferred, Expr};
 use crate::ops::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::tensor::{Shape, Tensor};
 
@@ -27,7 +29,7 @@ impl Tensor {
     /// As [`Tensor::matmul`].
     #[track_caller]
     pub fn matmul_t(&self, other: &Self, ta: bool, tb: bool) -> Self {
-        self.product(other, None, Matmul { ta, tb, alpha: 1.0, beta: 0.0 })
+        self.product(other, None, Matmul { ta, tb, ..Matmul::PLAIN })
     }
 
     /// With a bias that fits the product's last axis, of any shape of so many elements.
@@ -106,7 +108,17 @@ impl Tensor {
         assert!(rank >= 1, "linear: x of rank 0, w {:?}", w.shape());
         let y_shape = self.shape().with(rank - 1, w.size(0));
         let rows = self.reshape([self.numel() / self.size(-1), self.size(-1)]);
-        rows.product(w, b, Matmul { ta: false, tb: true, alpha, beta }).reshape(y_shape)
+        rows.product(w, b, Matmul { tb: true, alpha, beta, ..Matmul::PLAIN }).reshape(y_shape)
+    }
+
+    /// `x² wᵀ`, or `x² (w²)ᵀ` if `both`, of matrices, without a tensor of squares. PyTorch:
+    /// `F.linear(x.square(), w)`.
+    ///
+    /// # Panics
+    /// When the sizes do not fit.
+    #[track_caller]
+    pub fn linear_of_squares(&self, w: &Self, both: bool) -> Self {
+        self.product(w, None, Matmul { tb: true, squared: [true, both], ..Matmul::PLAIN })
     }
 }
 
@@ -137,9 +149,13 @@ struct Matmul {
     tb: bool,
     alpha: f64,
     beta: f64,
+    /// Whether each factor's elements stand for their squares.
+    squared: [bool; 2],
 }
 
 impl Matmul {
+    const PLAIN: Self = Self { ta: false, tb: false, alpha: 1.0, beta: 0.0, squared: [false; 2] };
+
     /// (M, K, N).
     fn sizes(&self, a: &Shape, b: &Shape) -> [usize; 3] {
         let (ta, tb) = (usize::from(self.ta), usize::from(self.tb));
@@ -152,11 +168,11 @@ impl Matmul {
         if transposed { [batch, 1, x[2]] } else { [batch, x[2], 1] }
     }
 
-    /// One matrix of a factor, untransposed.
-    fn matrix(x: Slice<'_>, batch: usize, transposed: bool) -> Matrix<'_> {
-        let [step, ..] = Self::strides(x.shape, transposed);
-        let (rows, cols) = (x.shape[1], x.shape[2]);
-        let matrix = Matrix::new(&x.f32()[batch * step..], rows, cols, cols);
+    /// One matrix of a factor with these elements, untransposed.
+    fn matrix<'a>(x: &'a [f32], shape: &Shape, batch: usize, transposed: bool) -> Matrix<'a> {
+        let [step, ..] = Self::strides(shape, transposed);
+        let (rows, cols) = (shape[1], shape[2]);
+        let matrix = Matrix::new(&x[batch * step..], rows, cols, cols);
         if transposed { matrix.transposed() } else { matrix }
     }
 
@@ -189,6 +205,8 @@ impl Matmul {
             .bind("bias", bias)
             .param("alpha", self.alpha)
             .param("beta", beta)
+            .param("a_squared", usize::from(self.squared[0]))
+            .param("b_squared", usize::from(self.squared[1]))
             .param("batches", batches)
             .param("m", m)
             .param("k", k)
@@ -212,15 +230,16 @@ impl Matmul {
         let [m, k, n] = self.sizes(x[0].shape, x[1].shape);
         let (sa, sb) = (Self::strides(x[0].shape, self.ta), Self::strides(x[1].shape, self.tb));
         let (a, b) = (T::of(&x[0]), T::of(&x[1]));
+        let power = self.squared.map(|squared| move |x: f64| if squared { x * x } else { x });
         let under = |j: usize| x.get(2).map_or(0.0, |bias| self.beta * bias.at(j));
         let mut sums = vec![0.0; n];
         for (y, row) in y.chunks_exact_mut(n).zip(rows) {
             let (batch, i) = (row / m, row % m);
             sums.fill(0.0);
             for p in 0..k {
-                let a = a[batch * sa[0] + i * sa[1] + p * sa[2]].f64();
+                let a = power[0](a[batch * sa[0] + i * sa[1] + p * sa[2]].f64());
                 let b = b[batch * sb[0] + p * sb[1]..].iter().step_by(sb[2]);
-                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b.f64());
+                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * power[1](b.f64()));
             }
             for (j, (y, sum)) in y.iter_mut().zip(&sums).enumerate() {
                 *y = T::from_f64(self.alpha * sum + under(j));
@@ -237,8 +256,9 @@ impl Op for Matmul {
     /// All products, summed, and the bias.
     fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
         let [m, k, n] = self.sizes(x[0].shape(), x[1].shape());
-        let a = if self.ta { x[0].transpose(1, 2) } else { x[0].clone() };
-        let b = if self.tb { x[1].clone() } else { x[1].transpose(1, 2) };
+        let factor = |k: usize| if self.squared[k] { x[k].square() } else { x[k].clone() };
+        let a = if self.ta { factor(0).transpose(1, 2) } else { factor(0) };
+        let b = if self.tb { factor(1) } else { factor(1).transpose(1, 2) };
         let products = a.reshape([a.size(0), m, 1, k]) * b.reshape([b.size(0), 1, n, k]);
         let y = products.sum(&[3], false) * self.alpha;
         Some(x.get(2).map_or_else(|| y.clone(), |bias| &y + bias * self.beta))
@@ -270,10 +290,15 @@ impl Op for Matmul {
         let blocks = m.div_ceil(block);
         let batches = y.len() / (m * n);
         let y = Shared::new(y);
+        let factor = |k: usize| match self.squared[k] {
+            true => Cow::Owned(x[k].f32().iter().map(|x| x * x).collect()),
+            false => Cow::Borrowed(x[k].f32()),
+        };
+        let (a, b): (Cow<[f32]>, Cow<[f32]>) = (factor(0), factor(1));
         for_each_task(batches * blocks, batches * m * n * k, |task| {
             let (batch, start) = (task / blocks, task % blocks * block);
             let rows = block.min(m - start);
-            let a = Self::matrix(x[0], batch, self.ta).narrow(start, rows);
+            let a = Self::matrix(&a, x[0].shape, batch, self.ta).narrow(start, rows);
             // SAFETY: each task has its own rows.
             let y = unsafe { y.part((batch * m + start) * n, rows * n) };
             let bias = x.get(2).map(Slice::f32);
@@ -283,7 +308,7 @@ impl Op for Matmul {
                 };
                 y.chunks_exact_mut(n).for_each(under);
             }
-            let b = Self::matrix(x[1], batch, self.tb);
+            let b = Self::matrix(&b, x[1].shape, batch, self.tb);
             scaled_gemm(self.alpha as f32, a, b, y, bias.is_some());
         });
         true
@@ -313,19 +338,38 @@ impl Op for Matmul {
         })
     }
 
-    fn vjp(&self, x: &[Tensor], _y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        Deferred::compute_all(self.deferred_vjp(x, y, g, needs))
+    }
+
+    fn deferred_vjp(
+        &self,
+        x: &[Tensor],
+        _y: &Tensor,
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Vec<Option<Deferred>> {
         let (a, b) = (&x[0], &x[1]);
-        let product = |a: &Tensor, b: &Tensor, ta, tb| apply(Self { ta, tb, ..*self }, &[a, b]);
+        // The factor that is no g stays squared; a squared one's own gradient is 2 x times more.
+        let product = |[a, b]: [&Tensor; 2], [ta, tb]: [bool; 2], squared| {
+            apply(Self { ta, tb, squared, ..*self }, &[a, b])
+        };
+        let of = |k: usize, grad: Tensor| {
+            let [x_k, grad_k] = Expr::inputs();
+            let slope = if self.squared[k] { 2.0 * x_k } else { Expr::number(1.0) };
+            Deferred::new(&[&x[k], &grad], &(slope * grad_k))
+        };
+        let [p, q] = self.squared;
         let grad_a = || match self.ta {
-            false => product(g, b, false, !self.tb),
-            true => product(b, g, self.tb, true),
+            false => product([g, b], [false, !self.tb], [false, q]),
+            true => product([b, g], [self.tb, true], [q, false]),
         };
         let grad_b = || match self.tb {
-            false => product(a, g, !self.ta, false),
-            true => product(g, a, true, self.ta),
+            false => product([a, g], [!self.ta, false], [p, false]),
+            true => product([g, a], [true, self.ta], [false, p]),
         };
-        let grad_bias = || g.scaled_sum(self.beta, &[0, 1], true);
-        let mut grads = vec![needs[0].then(grad_a), needs[1].then(grad_b)];
+        let grad_bias = || g.scaled_sum(self.beta, &[0, 1], true).into();
+        let mut grads = vec![needs[0].then(|| of(0, grad_a())), needs[1].then(|| of(1, grad_b()))];
         grads.extend(needs.get(2).map(|needed| needed.then(grad_bias)));
         grads
     }

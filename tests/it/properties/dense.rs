@@ -77,6 +77,10 @@ pub(super) fn matmul() -> Cases {
             t[0].scaled_linear(&t[1], Some(&t[2]), [alpha, 0.3])
         })
     };
-    let layers = (sizes, select(vec![-0.7, 1.0])).prop_map(layer);
-    prop_oneof![2 => products, 1 => layers].boxed()
+    let layers = (sizes.clone(), select(vec![-0.7, 1.0])).prop_map(layer);
+    let squares = |((m, k, n), both): ((usize, usize, usize), bool)| {
+        case(("squares", both), &[&[m, k], &[n, k]], move |t| t[0].linear_of_squares(&t[1], both))
+    };
+    let squares = (sizes, any::<bool>()).prop_map(squares);
+    prop_oneof![2 => products, 1 => layers, 1 => squares].boxed()
 }
