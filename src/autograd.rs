@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::ops::Op;
-use crate::ops::pointwise::sum_of;
+use crate::ops::pointwise::Deferred;
 use crate::tensor::{Shape, Tensor};
 
 /// A tensor's place on the tape.
@@ -99,7 +99,7 @@ pub fn grad(
     with_recording(create_graph, || {
         let mut grads = Sums::default();
         for (id, g) in seeds {
-            grads.add(id, g);
+            grads.add(id, g.into());
         }
         let visited = collect(outputs);
         let on_path = on_path(&visited, &wanted);
@@ -146,11 +146,11 @@ fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sum
             continue;
         }
         let g = if op.takes_broadcast() { g } else { g.expand(y.shape()) };
-        let found = op.vjp(&node.inputs, y, &g, &needs);
+        let found = op.deferred_vjp(&node.inputs, y, &g, &needs);
         assert_eq!(found.len(), needs.len(), "{}: vjp needs one entry per input", op.name());
         for ((x, g), needed) in node.inputs.iter().zip(found).zip(needs) {
             if let (Some(g), true) = (g, needed) {
-                grads.add(x.node().expect("needed").id, summed(&g, x.shape()));
+                grads.add(x.node().expect("needed").id, summed(g, x.shape()));
             }
         }
     }
@@ -158,37 +158,41 @@ fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sum
 
 /// The gradient of a tensor of that shape: summed over the axes that broadcasting spread. One that is
 /// the same all along an axis stays of size 1 there.
-fn summed(g: &Tensor, shape: &Shape) -> Tensor {
-    let missing = g.shape().len().saturating_sub(shape.len());
-    let own = |k: usize| g.shape()[k] == 1 || k >= missing && shape[k - missing] != 1;
-    let spread: Vec<usize> = (0..g.shape().len()).filter(|&k| !own(k)).collect();
-    let sum = if spread.is_empty() { g.clone() } else { g.sum(&spread, true) };
+fn summed(g: Deferred, shape: &Shape) -> Deferred {
+    let found = g.shape();
+    let missing = found.len().saturating_sub(shape.len());
+    let own = |k: usize| found[k] == 1 || k >= missing && shape[k - missing] != 1;
+    let spread: Vec<usize> = (0..found.len()).filter(|&k| !own(k)).collect();
+    if missing == 0 && spread.is_empty() {
+        return g;
+    }
+    let sum = g.compute().sum(&spread, true);
     let kept = sum.shape()[missing..].to_vec();
-    sum.reshape(kept)
+    sum.reshape(kept).into()
 }
 
 /// Gradients that wait to be added up in one pass. Each number of them is a kernel of its own.
 const MOST_PARTS: usize = 4;
 
-/// Gradients by node. What reaches a node from its users is added up in one pass where it can be.
+/// Gradients by node. What reaches a node from its users is computed and added up in one pass where it
+/// can be.
 #[derive(Default)]
-struct Sums(HashMap<u64, Vec<Tensor>>);
+struct Sums(HashMap<u64, Vec<Deferred>>);
 
 impl Sums {
-    fn add(&mut self, id: u64, g: Tensor) {
+    fn add(&mut self, id: u64, g: Deferred) {
         let parts = self.0.entry(id).or_default();
         parts.push(g);
         if parts.len() == MOST_PARTS {
-            *parts = vec![sum_of(parts)];
+            *parts = vec![Deferred::sum_of(parts).into()];
         }
     }
 
     fn get(&mut self, id: u64) -> Option<Tensor> {
         let parts = self.0.get_mut(&id)?;
-        if parts.len() > 1 {
-            *parts = vec![sum_of(parts)];
-        }
-        parts.first().cloned()
+        let sum = Deferred::sum_of(parts);
+        *parts = vec![sum.clone().into()];
+        Some(sum)
     }
 }
 

@@ -1,5 +1,6 @@
-// y[b] = a[b] b[b], with factors read through strides, so that a transposed one, or one matrix for
-// the whole batch (stride 0), needs no copy.
+// y[b] = alpha a[b] b[b] + beta bias, one number of the bias for each column. Factors are read
+// through strides, so that a transposed one, or one matrix for the whole batch (stride 0), needs no
+// copy; either may stand for its elements' squares.
 // One invocation makes 8 x 8 elements in registers: 16 loads feed 64 multiply-adds. Columns of one
 // invocation lie `tiles` apart, so that neighbouring invocations read and write neighbours. Rows
 // and columns beyond the edge repeat the last one and are not written.
@@ -11,18 +12,32 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 fn load_a(at: vec4<u32>) -> vec4<f32> {
-    return vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    let values = vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    return select(values, values * values, params.a_squared == 1u);
 }
 
 fn load_b(at: vec4<u32>) -> vec4<f32> {
-    return vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    let values = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    return select(values, values * values, params.b_squared == 1u);
+}
+
+// Four equal rows of beta times the bias of four columns. Without a beta nothing is read.
+fn under(cols: vec4<u32>) -> mat4x4<f32> {
+    if params.beta == 0.0 {
+        return mat4x4<f32>();
+    }
+    let at = min(cols, vec4(params.n - 1u));
+    let row = params.beta * vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+    return mat4x4(row, row, row, row);
 }
 
 @compute @workgroup_size(WG)
@@ -68,8 +83,10 @@ fn main(
     let base = batch * params.m * params.n;
     let goal0 = TileGoal(base + cols0, cols0 < vec4(params.n), params.m, params.n);
     let goal1 = TileGoal(base + cols1, cols1 < vec4(params.n), params.m, params.n);
-    tile_store(y00, row, goal0);
-    tile_store(y01, row, goal1);
-    tile_store(y10, row + 4u, goal0);
-    tile_store(y11, row + 4u, goal1);
+    let under0 = under(cols0);
+    let under1 = under(cols1);
+    tile_store(params.alpha * y00 + under0, row, goal0);
+    tile_store(params.alpha * y01 + under1, row, goal1);
+    tile_store(params.alpha * y10 + under0, row + 4u, goal0);
+    tile_store(params.alpha * y11 + under1, row + 4u, goal1);
 }

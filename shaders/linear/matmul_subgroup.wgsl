@@ -14,11 +14,22 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+
+// beta times the bias of four columns. Without a beta nothing is read.
+fn under(cols: vec4<u32>) -> vec4<f32> {
+    if params.beta == 0.0 {
+        return vec4(0.0);
+    }
+    let at = min(cols, vec4(params.n - 1u));
+    return params.beta * vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+}
 
 @compute @workgroup_size(SUBGROUP)
 fn main(
@@ -57,7 +68,8 @@ fn main(
             // unroll
             for (var h = 0u; h < 2u; h++) {
                 let at = right[h] + min(p + q, params.k - 1u) * params.b_row;
-                values[2u * q + h] = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+                let of_b = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+                values[2u * q + h] = select(of_b, of_b * of_b, params.b_squared == 1u);
             }
         }
         // unroll
@@ -66,7 +78,8 @@ fn main(
             // unroll
             for (var q = 0u; q < STEPS; q++) {
                 let at = left[i] + min(p + q, params.k - 1u) * params.a_col;
-                own[q] = select(0.0, a[at], p + q < params.k);
+                let of_a = select(a[at], a[at] * a[at], params.a_squared == 1u);
+                own[q] = select(0.0, of_a, p + q < params.k);
             }
             // unroll
             for (var k = 0u; k < SUBGROUP; k++) {
@@ -83,6 +96,8 @@ fn main(
         }
     }
 
+    let under0 = under(cols[0]);
+    let under1 = under(cols[1]);
     // Eight at a time, the rest moving up: each store is much code, and an index that is no
     // constant would keep the sums out of registers.
     for (var i0 = row; i0 < min(row + ROWS, params.m); i0 += 8u) {
@@ -92,7 +107,7 @@ fn main(
             // unroll
             for (var h = 0u; h < 2u; h++) {
                 let to = base + cols[h];
-                let sum = sums[2u * i + h];
+                let sum = params.alpha * sums[2u * i + h] + select(under1, under0, h == 0u);
                 // unroll
                 for (var k = 0u; k < 4u; k++) {
                     if i0 + i < params.m && cols[h][k] < params.n {

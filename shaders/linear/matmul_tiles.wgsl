@@ -1,7 +1,7 @@
 // matmul.wgsl for GPUs, a choice of src/ops/linear/matmul.rs: tiles of both factors go through
 // workgroup memory; common/gemm.wgsl says how. Loads run along a factor's contiguous side.
 // Part p of `parts` sums some of the products and writes y[p], so that small matrices fill a GPU
-// too; a reduction adds the parts.
+// too; a reduction adds the parts, the first of which has the bias.
 // uses: index, gemm
 
 override TILE_M: u32 = 128;
@@ -11,28 +11,44 @@ struct Params {
     batches: u32, m: u32, k: u32, n: u32,
     a_batch: u32, a_row: u32, a_col: u32,
     b_batch: u32, b_row: u32, b_col: u32,
+    alpha: f32, beta: f32, a_squared: u32, b_squared: u32,
     parts: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 fn load_a(rows: vec4<u32>, k: u32, end: u32) -> vec4<f32> {
     let is_inside = k < end;
     let at = select(vec4(0u), rows + k * params.a_col, is_inside);
-    return select(vec4(0.0), vec4(a[at.x], a[at.y], a[at.z], a[at.w]), is_inside);
+    let values = vec4(a[at.x], a[at.y], a[at.z], a[at.w]);
+    let wanted = select(values, values * values, params.a_squared == 1u);
+    return select(vec4(0.0), wanted, is_inside);
 }
 
 fn load_b(cols: vec4<u32>, k: u32, end: u32) -> vec4<f32> {
     let is_inside = k < end;
     let at = select(vec4(0u), cols + k * params.b_row, is_inside);
-    return select(vec4(0.0), vec4(b[at.x], b[at.y], b[at.z], b[at.w]), is_inside);
+    let values = vec4(b[at.x], b[at.y], b[at.z], b[at.w]);
+    let wanted = select(values, values * values, params.b_squared == 1u);
+    return select(vec4(0.0), wanted, is_inside);
 }
 
 fn goal(col: vec4<u32>, matrix: u32) -> TileGoal {
     let to = matrix * params.m * params.n + col;
     return TileGoal(to, col < vec4(params.n), params.m, params.n);
+}
+
+// Four equal rows of beta times the bias of four columns. Without a beta nothing is read.
+fn under(cols: vec4<u32>, beta: f32) -> mat4x4<f32> {
+    if beta == 0.0 {
+        return mat4x4<f32>();
+    }
+    let at = min(cols, vec4(params.n - 1u));
+    let row = beta * vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+    return mat4x4(row, row, row, row);
 }
 
 @compute @workgroup_size(256)
@@ -68,9 +84,17 @@ fn main(
         k += GEMM_DEPTH;
         workgroupBarrier();
     }
-    gemm_store_first(tile, own, goal(gemm_quad(tile.col, own.y, TILE_N), tile.matrix));
+    let beta = select(0.0, params.beta, part == 0u);
+    let first = gemm_quad(tile.col, own.y, TILE_N);
+    let under0 = under(first, beta);
+    gemm_sum00 = params.alpha * gemm_sum00 + under0;
+    gemm_sum10 = params.alpha * gemm_sum10 + under0;
+    gemm_store_first(tile, own, goal(first, tile.matrix));
     if TILE_N > 64u {
         let last = gemm_quad(tile.col, own.y + 16u, TILE_N);
+        let under1 = under(last, beta);
+        gemm_sum01 = params.alpha * gemm_sum01 + under1;
+        gemm_sum11 = params.alpha * gemm_sum11 + under1;
         gemm_store_second(tile, own, goal(last, tile.matrix));
     }
 }

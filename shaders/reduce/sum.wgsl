@@ -1,10 +1,12 @@
-// y = sum of x over some axes. An output's elements are cut into `parts` of `run` elements; item
-// part * outputs + output is one invocation's loop (lanes = 1) or one workgroup's (lanes = WG,
-// neighbours read neighbours). Partial sums of long runs are summed by a second launch, so that no
-// loop is long: that keeps f32 accurate and the device full. Every element is read once.
+// y = factor * sum of x over some axes, or of x z where PRODUCT is 1. An output's elements are cut
+// into `parts` of `run` elements; item part * outputs + output is one invocation's loop (lanes = 1)
+// or one workgroup's (lanes = WG, neighbours read neighbours). Partial sums of long runs are summed
+// by a second launch, so that no loop is long: that keeps f32 accurate and the device full. Every
+// element is read once.
 // uses: index, runs, reduce
 
 override WG: u32 = 64;
+override PRODUCT: u32 = 0;
 
 struct Params {
     outputs: u32, parts: u32, run: u32, total: u32, lanes: u32,
@@ -12,10 +14,19 @@ struct Params {
     kept_stride0: u32, kept_stride1: u32, kept_stride2: u32,
     size0: u32, size1: u32, size2: u32,
     stride0: u32, stride1: u32, stride2: u32,
+    factor: f32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read> z: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn value(at: u32) -> f32 {
+    if PRODUCT == 1u {
+        return x[at] * z[at];
+    }
+    return x[at];
+}
 
 @compute @workgroup_size(WG)
 fn main(
@@ -41,12 +52,12 @@ fn main(
             let at1 = runs_next(at, step);
             let at2 = runs_next(at1, step);
             let at3 = runs_next(at2, step);
-            sum += (x[base + runs_offset(at)] + x[base + runs_offset(at1)])
-                + (x[base + runs_offset(at2)] + x[base + runs_offset(at3)]);
+            sum += (value(base + runs_offset(at)) + value(base + runs_offset(at1)))
+                + (value(base + runs_offset(at2)) + value(base + runs_offset(at3)));
             at = runs_next(at3, step);
         }
         for (; k < end; k += params.lanes) {
-            sum += x[base + runs_offset(at)];
+            sum += value(base + runs_offset(at));
             at = runs_next(at, step);
         }
     }
@@ -55,6 +66,6 @@ fn main(
         sum = workgroup_sum(lane, sum);
     }
     if is_inside && lead == 0u {
-        y[item] = sum;
+        y[item] = params.factor * sum;
     }
 }

@@ -39,7 +39,7 @@ pub struct Modulated {
 /// 1/√(Cin k²). Written as: scale the input, convolve with the shared weight, scale the output by
 /// `rsqrt(sum of the scaled weight's squares + eps)`.
 ///
-/// x `[N, I, H, W]`, weight `[O, I, k, k]`, style `[N, I]`; `kernel` is the blur, of sum 4 for `Up`
+/// x `[N or 1, I, H, W]`, weight `[O, I, k, k]`, style `[N, I]`; `kernel` is the blur, of sum 4 for `Up`
 /// and of sum 1 for `Down`.
 ///
 /// # Panics
@@ -58,7 +58,7 @@ pub fn modulated_conv2d(
     let scale = 1.0 / ((inputs * k * k) as f64).sqrt();
     let demodulation = demodulate.map(|eps| {
         // [N, I] x [I, O]: the sums of w² over the taps depend on the weight alone.
-        let power = style.square().linear(&weight.square().sum(&[2, 3], false), None);
+        let power = style.linear_of_squares(&weight.dot(weight, &[2, 3], false), false);
         power.map(|p| (p * scale.powi(2) + eps).rsqrt()).reshape([n, outputs, 1, 1])
     });
     let x = x.zip(&style.reshape([n, inputs, 1, 1]), |x, style| x * style * scale);

@@ -1,7 +1,6 @@
 //! Fully connected layer with equalised learning rate.
 
 use super::module::{Builder, Init, Param};
-use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
 /// y = x wᵀ · gain · lr_mul/√in + b · lr_mul, with leaky ReLU(0.2) if activated. The gain of √2 that
@@ -57,14 +56,12 @@ impl EqualLinear {
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let inputs = self.weight.shape()[1];
-        let y = x.linear(&self.weight.get(), None);
-        let [product, bias] = Expr::inputs();
         let scale = self.gain * self.lr_mul / (inputs as f64).sqrt();
-        let sum = product * scale + bias * self.lr_mul;
-        let value = match self.activation {
-            Some(gain) => sum.leaky_relu(0.2) * gain,
-            None => sum,
-        };
-        pointwise(&[&y, &self.bias.get()], &value)
+        let bias = self.bias.get();
+        let y = x.scaled_linear(&self.weight.get(), Some(&bias), [scale, self.lr_mul]);
+        match self.activation {
+            Some(gain) => y.map(|y| y.leaky_relu(0.2) * gain),
+            None => y,
+        }
     }
 }

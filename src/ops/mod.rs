@@ -33,6 +33,7 @@ pub use definition::with_definitions;
 pub use split::Cut;
 pub use twin::{Float, Slice, SliceMut};
 
+use self::pointwise::Deferred;
 use crate::autograd;
 use crate::device::{Device, Dtype, Launch};
 use crate::tensor::{Shape, Tensor};
@@ -118,6 +119,18 @@ pub trait Op: Send + Sync + 'static {
     /// output's broadcast shape, over which it is summed to the input's; and it may have size 1
     /// along axes of the input where it is the same all along.
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>>;
+
+    /// The same, not computed yet where that can wait until it is added to other gradients.
+    fn deferred_vjp(
+        &self,
+        x: &[Tensor],
+        y: &Tensor,
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Vec<Option<Deferred>> {
+        let found = self.vjp(x, y, g, needs);
+        found.into_iter().map(|g| g.map(Deferred::from)).collect()
+    }
 }
 
 /// Runs an operation and puts its result on the tape.

@@ -346,8 +346,9 @@ impl Op for Movement {
         };
         let axes: Vec<Axis> = x[0].shape().iter().enumerate().map(transposed).collect();
         let plain = |(k, a): (usize, &Axis)| *a == Axis::whole(g.shape()[k], k);
-        if axes.len() == g.shape().len() && axes.iter().enumerate().all(plain) {
-            return vec![Some(g)];
+        let moved = axes.iter().filter(|a| a.source.is_some() || a.size != 1);
+        if g.numel() == x[0].numel() && moved.enumerate().all(plain) {
+            return vec![Some(g.reshape(x[0].shape()))];
         }
         vec![Some(g.moved(self.name, axes))]
     }

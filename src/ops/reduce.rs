@@ -1,19 +1,22 @@
-//! Reductions over axes: sum and maximum (operations), mean and variance (compositions), argmax.
+//! Reductions over axes: sum, sum of products, maximum and argmax (operations), mean and variance
+//! (compositions).
 //!
 //! A sum's derivative is a broadcast, a broadcast's a sum. Sums on the CPU run in f64; on a GPU in
 //! f32 over a fixed tree, so that two runs agree to the bit.
 
+mod native;
+mod plan;
 mod runs;
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
+use self::native::native_sum;
+use self::plan::Plan;
 use self::runs::Runs;
 use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
 use crate::kernel;
-use crate::ops::pointwise::{Expr, pointwise};
+use crate::ops::pointwise::{Deferred, Expr, pointwise};
 use crate::tensor::{Shape, Tensor};
 
 impl Tensor {
@@ -23,7 +26,35 @@ impl Tensor {
     /// When an axis does not exist.
     #[track_caller]
     pub fn sum(&self, axes: &[usize], keepdim: bool) -> Self {
-        self.reduced(Kind::Sum, axes, keepdim)
+        self.scaled_sum(1.0, axes, keepdim)
+    }
+
+    /// The sum times a number.
+    #[track_caller]
+    pub(crate) fn scaled_sum(&self, factor: f64, axes: &[usize], keepdim: bool) -> Self {
+        reduced(Kind::Sum, factor, &[self], axes, keepdim)
+    }
+
+    /// Sum of the products with a tensor of the same shape over the given axes: no tensor of
+    /// products. With itself the sum of squares. PyTorch: `(x * other).sum(axes)`.
+    ///
+    /// # Panics
+    /// When an axis does not exist, or the shapes differ.
+    #[track_caller]
+    pub fn dot(&self, other: &Self, axes: &[usize], keepdim: bool) -> Self {
+        self.scaled_dot(other, 1.0, axes, keepdim)
+    }
+
+    /// The sum of the products times a number.
+    #[track_caller]
+    pub(crate) fn scaled_dot(
+        &self,
+        other: &Self,
+        factor: f64,
+        axes: &[usize],
+        keepdim: bool,
+    ) -> Self {
+        reduced(Kind::Dot, factor, &[self, other], axes, keepdim)
     }
 
     /// Sum of everything, of rank 0.
@@ -37,8 +68,16 @@ impl Tensor {
     /// When an axis does not exist.
     #[track_caller]
     pub fn mean(&self, axes: &[usize], keepdim: bool) -> Self {
-        let n: usize = axes.iter().map(|&k| self.shape()[k]).product();
-        self.sum(axes, keepdim) * (1.0 / n as f64)
+        self.scaled_sum(1.0 / self.count(axes) as f64, axes, keepdim)
+    }
+
+    /// Mean of the squares over the given axes.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn mean_square(&self, axes: &[usize], keepdim: bool) -> Self {
+        self.scaled_dot(self, 1.0 / self.count(axes) as f64, axes, keepdim)
     }
 
     /// Mean of everything, of rank 0.
@@ -53,9 +92,9 @@ impl Tensor {
     /// When an axis does not exist.
     #[track_caller]
     pub fn var(&self, axes: &[usize], keepdim: bool, unbiased: bool) -> Self {
-        let n: usize = axes.iter().map(|&k| self.shape()[k]).product();
-        let squares = (self - self.mean(axes, true)).square().sum(axes, keepdim);
-        squares * (1.0 / (n - usize::from(unbiased)) as f64)
+        let centred = self - self.mean(axes, true);
+        let n = self.count(axes) - usize::from(unbiased);
+        centred.scaled_dot(&centred, 1.0 / n as f64, axes, keepdim)
     }
 
     /// Largest value over the given axes; its gradient goes to the largest elements, in equal parts
@@ -65,7 +104,7 @@ impl Tensor {
     /// When an axis does not exist.
     #[track_caller]
     pub fn max(&self, axes: &[usize], keepdim: bool) -> Self {
-        self.reduced(Kind::Max, axes, keepdim)
+        reduced(Kind::Max, 1.0, &[self], axes, keepdim)
     }
 
     /// Index of the largest value along an axis, the first of equals. PyTorch: `torch.argmax`.
@@ -74,40 +113,46 @@ impl Tensor {
     /// When the axis does not exist.
     #[track_caller]
     pub fn argmax(&self, axis: usize, keepdim: bool) -> Self {
-        self.reduced(Kind::Argmax, &[axis], keepdim)
+        reduced(Kind::Argmax, 1.0, &[self], &[axis], keepdim)
     }
 
     fn all_axes(&self) -> Vec<usize> {
         (0..self.shape().len()).collect()
     }
 
+    /// Elements that a reduction over these axes makes one of.
     #[track_caller]
-    fn reduced(&self, kind: Kind, axes: &[usize], keepdim: bool) -> Self {
-        let shape = self.shape();
-        assert!(axes.iter().all(|&k| k < shape.len()), "axes {axes:?} of shape {shape:?}");
-        if kind != Kind::Argmax && axes.iter().all(|&k| shape[k] == 1) && keepdim {
-            return self.clone();
-        }
-        let mut axes = axes.to_vec();
-        axes.sort_unstable();
-        if axes.len() == shape.len() && shape.len() > 1 {
-            // One long axis, which falls into parts of any length.
-            let y = self.reshape([shape.numel()]).reduced(kind, &[0], false);
-            return if keepdim { y.reshape(vec![1; shape.len()]) } else { y };
-        }
-        let y = apply(Reduce { kind, axes: axes.clone() }, &[self]);
-        if keepdim {
-            return y;
-        }
-        let kept: Vec<usize> =
-            (0..shape.len()).filter(|k| !axes.contains(k)).map(|k| shape[k]).collect();
-        y.reshape(kept)
+    fn count(&self, axes: &[usize]) -> usize {
+        axes.iter().map(|&k| self.shape()[k]).product()
     }
+}
+
+#[track_caller]
+fn reduced(kind: Kind, factor: f64, x: &[&Tensor], axes: &[usize], keepdim: bool) -> Tensor {
+    let shape = x[0].shape();
+    assert!(axes.iter().all(|&k| k < shape.len()), "axes {axes:?} of shape {shape:?}");
+    let kept = || (0..shape.len()).filter(|k| !axes.contains(k)).map(|k| shape[k]);
+    let is_alone = axes.iter().all(|&k| shape[k] == 1);
+    if is_alone && factor == 1.0 && matches!(kind, Kind::Sum | Kind::Max) {
+        return if keepdim { x[0].clone() } else { x[0].reshape(kept().collect::<Vec<_>>()) };
+    }
+    let mut axes = axes.to_vec();
+    axes.sort_unstable();
+    if axes.len() == shape.len() && shape.len() > 1 {
+        // One long axis, which falls into parts of any length.
+        let lines: Vec<Tensor> = x.iter().map(|x| x.reshape([x.numel()])).collect();
+        let y = reduced(kind, factor, &lines.iter().collect::<Vec<_>>(), &[0], false);
+        return if keepdim { y.reshape(vec![1; shape.len()]) } else { y };
+    }
+    let y = apply(Reduce { kind, axes: axes.clone(), factor }, x);
+    if keepdim { y } else { y.reshape(kept().collect::<Vec<_>>()) }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sum,
+    /// Sum of products.
+    Dot,
     Max,
     Argmax,
 }
@@ -115,12 +160,15 @@ enum Kind {
 struct Reduce {
     kind: Kind,
     axes: Vec<usize>,
+    /// Of sums.
+    factor: f64,
 }
 
 impl Op for Reduce {
     fn name(&self) -> &'static str {
         match self.kind {
             Kind::Sum => "sum",
+            Kind::Dot => "dot",
             Kind::Max => "max",
             Kind::Argmax => "argmax",
         }
@@ -130,14 +178,18 @@ impl Op for Reduce {
     /// definitions are made of.
     fn definition(&self, x: &[Tensor]) -> Option<Tensor> {
         match self.kind {
-            Kind::Sum => None,
+            Kind::Sum if self.factor == 1.0 => None,
+            Kind::Sum => Some(x[0].sum(&self.axes, true) * self.factor),
+            Kind::Dot => Some((&x[0] * &x[1]).scaled_sum(self.factor, &self.axes, true)),
             Kind::Max => Some(self.axes.iter().fold(x[0].clone(), |x, &k| maximum_along(&x, k))),
             Kind::Argmax => Some(first_maximum(&x[0], self.axes[0])),
         }
     }
 
     fn shape(&self, x: &[&Shape]) -> Shape {
-        let has_some = self.kind == Kind::Sum || self.axes.iter().all(|&k| x[0][k] > 0);
+        let alike = x.iter().all(|other| *other == x[0]);
+        assert!(alike, "{}: shapes differ ({x:?})", self.name());
+        let has_some = self.is_sum() || self.axes.iter().all(|&k| x[0][k] > 0);
         assert!(has_some, "{} of no elements: axes {:?} of {:?}", self.name(), self.axes, x[0]);
         self.axes.iter().fold(x[0].clone(), |shape, &k| shape.with(k, 1))
     }
@@ -157,22 +209,24 @@ impl Op for Reduce {
     fn twin(&self, x: &[Slice], y: SliceMut, rows: Range<usize>) {
         match y {
             SliceMut::I32(y) => self.argmax(x[0], y, rows),
-            y => twin!(y, |y| self.elements(x[0], y, rows)),
+            y => twin!(y, |y| self.elements(x, y, rows)),
         }
     }
 
     fn native(&self, x: &[Slice], y: &mut [f32]) -> bool {
         let runs = Runs::new(x[0].shape, &self.axes);
-        if self.kind != Kind::Sum || runs.inner > 1 {
-            return false;
+        let is_possible = self.is_sum() && (runs.inner == 1 || runs.width() > 1);
+        if is_possible {
+            let z = x.get(1).map(Slice::f32);
+            native_sum(&runs, x[0].f32(), z, y);
+            y.iter_mut().for_each(|y| *y *= self.factor as f32);
         }
-        native_sum(&runs, x[0].f32(), y);
-        true
+        is_possible
     }
 
     fn launch(&self, x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
         let mut runs = Runs::new(x[0].shape(), &self.axes);
-        let mut from = x[0].detach();
+        let mut from: Vec<Tensor> = x.iter().map(|x| x.detach()).collect();
         let mut launches = Vec::new();
         // Partial results [parts, outputs] are reduced again until one part is left.
         loop {
@@ -186,30 +240,51 @@ impl Op for Reduce {
                 return launches;
             }
             runs = Runs::new(to.shape(), &[0]);
-            from = to;
+            from = vec![to];
         }
     }
 
     fn cut(&self, x: &[&Shape], _y: &Shape) -> Option<Cut> {
         let axis = x[0].leading()?;
         let is_summed = self.axes.contains(&axis);
-        let is_possible = !is_summed || self.kind == Kind::Sum;
+        let is_possible = !is_summed || self.is_sum();
         let output = if is_summed { None } else { Some(axis) };
-        is_possible.then(|| Cut { inputs: vec![Some(axis)], output })
+        is_possible.then(|| Cut { inputs: vec![Some(axis); x.len()], output })
     }
 
     fn takes_broadcast(&self) -> bool {
         true
     }
 
-    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, _needs: &[bool]) -> Vec<Option<Tensor>> {
+    fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        Deferred::compute_all(self.deferred_vjp(x, y, g, needs))
+    }
+
+    fn deferred_vjp(
+        &self,
+        x: &[Tensor],
+        y: &Tensor,
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Vec<Option<Deferred>> {
+        let [x_k, g_k] = Expr::inputs();
+        let times =
+            |x: &Tensor, factor: f64| Deferred::new(&[x, g], &(factor * x_k.clone() * g_k.clone()));
         match self.kind {
             // The same all along the axes that were summed over.
-            Kind::Sum => vec![Some(g.clone())],
+            Kind::Sum => vec![Some(Deferred::new(&[g], &(self.factor * x_k)))],
+            Kind::Dot if x[0].is_same(&x[1]) => {
+                vec![Some(times(&x[0], 2.0 * self.factor)), None]
+            }
+            Kind::Dot => [1, 0]
+                .into_iter()
+                .zip(needs)
+                .map(|(other, needed)| needed.then(|| times(&x[other], self.factor)))
+                .collect(),
             Kind::Max => {
                 let hit = x[0].detach().zip(&y.detach(), |x, y| x.equal(y));
                 let share = &hit / hit.sum(&self.axes, true);
-                vec![Some(share * g)]
+                vec![Some((share * g).into())]
             }
             // Piecewise constant.
             Kind::Argmax => vec![None],
@@ -253,56 +328,32 @@ pub(super) fn in_parts(
     }
     let partial = Tensor::empty(op, [parts, y.numel()], y.dtype(), y.device());
     let mut launches = vec![launch(&partial)];
-    launches.extend(Reduce { kind: Kind::Sum, axes: vec![0] }.launch(&[&partial], y));
+    launches.extend(Reduce { kind: Kind::Sum, axes: vec![0], factor: 1.0 }.launch(&[&partial], y));
     launches
 }
 
-/// How a reduction is spread over a GPU.
-#[derive(Clone, Copy)]
-struct Plan {
-    /// Invocations that share one part: 1, or a workgroup's.
-    lanes: usize,
-    /// Parts that each output's elements are cut into.
-    parts: usize,
-    /// Elements of a part.
-    run: usize,
-}
-
-impl Plan {
-    const WORKGROUP: usize = 64;
-    /// A longer loop would cost accuracy.
-    const STEPS: usize = 128;
-
-    fn new(kind: Kind, runs: &Runs, outputs: usize, device: &Device) -> Self {
-        let total = runs.len();
-        if kind == Kind::Argmax {
-            return Self { lanes: 1, parts: 1, run: total };
-        }
-        // Neighbouring invocations read neighbouring elements: those of one output where these are
-        // neighbours, else those of neighbouring outputs.
-        let is_long = total >= if outputs < 1024 { 32 } else { 512 };
-        let is_wide = is_long && (runs.inner == 1 || outputs < 16);
-        // On a processor a barrier costs more than scattered loads.
-        let is_software = device.is_software();
-        let is_wide = is_wide && !(is_software && outputs * total >= 64 * Self::STEPS);
-        let lanes = if is_wide { Self::WORKGROUP } else { 1 };
-        // Few outputs do not fill a GPU: shorter loops make more parts.
-        let is_full = is_software || outputs * lanes >= 32 * 1024;
-        let parts = total.div_ceil(lanes * if is_full { Self::STEPS } else { 32 }).max(1);
-        Self { lanes, parts, run: total.div_ceil(parts) }
-    }
-}
-
 impl Reduce {
-    fn stage(&self, runs: &Runs, plan: Plan, x: &Tensor, y: &Tensor) -> Launch {
+    fn is_sum(&self) -> bool {
+        matches!(self.kind, Kind::Sum | Kind::Dot)
+    }
+
+    /// One launch; the factor belongs to the last.
+    fn stage(&self, runs: &Runs, plan: Plan, x: &[Tensor], y: &Tensor) -> Launch {
         let Plan { lanes, parts, run } = plan;
         let mut launch = Launch::new(match self.kind {
-            Kind::Sum => kernel!("reduce/sum"),
+            Kind::Sum | Kind::Dot => kernel!("reduce/sum"),
             Kind::Max => kernel!("reduce/max"),
             Kind::Argmax => kernel!("reduce/argmax"),
         });
         if self.kind == Kind::Argmax {
             launch = launch.rounds(runs.len());
+        }
+        if self.is_sum() {
+            // A sum reads no second input, but the kernel binds one.
+            launch = launch
+                .param("factor", if parts == 1 { self.factor } else { 1.0 })
+                .constant("PRODUCT", x.len() - 1)
+                .bind("z", &x[x.len() - 1]);
         }
         launch = launch.param("outputs", y.numel() / parts);
         if self.kind != Kind::Argmax {
@@ -317,19 +368,20 @@ impl Reduce {
         }
         launch
             .param("total", runs.len())
-            .bind("x", x)
+            .bind("x", &x[0])
             .bind("y", y)
             .elements(y.numel() * lanes, Plan::WORKGROUP)
     }
 
-    fn elements<T: Float>(&self, x: Slice, y: &mut [T], rows: Range<usize>) {
-        let runs = Runs::new(x.shape, &self.axes);
-        let x = T::of(&x);
+    fn elements<T: Float>(&self, x: &[Slice], y: &mut [T], rows: Range<usize>) {
+        let runs = Runs::new(x[0].shape, &self.axes);
+        let x: Vec<&[T]> = x.iter().map(T::of).collect();
+        let value = |at: usize| x.iter().map(|x| x[at].f64()).product::<f64>();
         for (y, row) in y.iter_mut().zip(rows) {
             let base = Runs::offset(&runs.kept, row);
-            let values = (0..runs.len()).map(|k| x[base + Runs::offset(&runs.summed, k)].f64());
+            let values = (0..runs.len()).map(|k| value(base + Runs::offset(&runs.summed, k)));
             *y = T::from_f64(match self.kind {
-                Kind::Sum => values.sum(),
+                Kind::Sum | Kind::Dot => self.factor * values.sum::<f64>(),
                 _ => values.fold(f64::NEG_INFINITY, |m, v| if v > m || v.is_nan() { v } else { m }),
             });
         }
@@ -345,37 +397,4 @@ impl Reduce {
             *y = best as i32;
         }
     }
-}
-
-/// Sums whose innermost run is contiguous: eight partial sums in f32 over at most 256 elements, the
-/// rest in f64.
-fn native_sum(runs: &Runs, x: &[f32], y: &mut [f32]) {
-    let (inner, outer) = runs.summed.split_last().map_or((1, &[][..]), |(a, rest)| (a.0, rest));
-    let outer_len: usize = outer.iter().map(|a| a.0).product();
-    let one = |(row, y): (usize, &mut f32)| {
-        let base = Runs::offset(&runs.kept, row);
-        let run = |k: usize| {
-            let start = base + Runs::offset(outer, k);
-            x[start..start + inner]
-                .chunks(256)
-                .map(|block| f64::from(sum_of_lanes(block)))
-                .sum::<f64>()
-        };
-        *y = (0..outer_len).map(run).sum::<f64>() as f32;
-    };
-    if inner * outer_len * y.len() < 32 * 1024 {
-        y.iter_mut().enumerate().for_each(one);
-    } else {
-        y.par_iter_mut().enumerate().for_each(one);
-    }
-}
-
-fn sum_of_lanes(x: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let chunks = x.chunks_exact(8);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(sum, v)| *sum += v);
-    }
-    lanes.iter().sum::<f32>() + rest
 }

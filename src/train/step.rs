@@ -8,7 +8,7 @@ use crate::autograd::grad;
 use crate::models::sarigan::{Discriminator, Generator, Grouping, Rule};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::ops::norm::stddev_group;
-use crate::ops::pointwise::sum_of;
+use crate::ops::pointwise::{Expr, pointwise, sum_of};
 use crate::tensor::Tensor;
 
 /// The published code divides its summed grouping losses by this at every size.
@@ -239,7 +239,7 @@ pub fn d_main(
         ("real_score", on_real.pred.detach().mean_all()),
         ("fake_score", on_fake.pred.detach().mean_all()),
     ]);
-    logistic + info * info_weight
+    logistic.zip(&info, |logistic, info| logistic + info * info_weight)
 }
 
 /// The gradient penalty on reals.
@@ -263,14 +263,12 @@ pub fn g_main(
     let adversarial = loss::g_nonsaturating(&judged.pred);
     let info = info_loss(&judged.info, fake.info.as_ref());
     stats.extend([("g", adversarial.detach()), ("g_info", info.detach())]);
-    let mut total = adversarial + info * info_weight;
     let (loss1, loss2) = grouping_losses(&fake.groups, &g.targets());
-    for (name, loss, weight) in [("g1", loss1, loss1_weight), ("g2", loss2, loss2_weight)] {
-        let weighted = loss * weight;
-        stats.push((name, weighted.detach()));
-        total = total + weighted;
-    }
-    total
+    let (loss1, loss2) = (loss1 * loss1_weight, loss2 * loss2_weight);
+    stats.extend([("g1", loss1.detach()), ("g2", loss2.detach())]);
+    let [adversarial_k, info_k, loss1_k, loss2_k] = Expr::inputs();
+    let total = adversarial_k + info_k * info_weight + loss1_k + loss2_k;
+    pointwise(&[&adversarial, &info, &loss1, &loss2], &total)
 }
 
 /// Length of each sample's path, `[B]`.
@@ -302,16 +300,14 @@ fn info_loss(estimate: &Tensor, target: Option<&Tensor>) -> Tensor {
 
 /// Both grouping losses summed over the layers; the paper has no second one.
 pub fn grouping_losses(groups: &[Grouping], targets: &[Tensor]) -> (Tensor, Tensor) {
-    let total = |loss: fn(&Grouping, &Tensor) -> Tensor| {
-        let losses = groups.iter().zip(targets).map(|(group, target)| loss(group, target));
-        sum_of(&losses.collect::<Vec<_>>())
-    };
+    let losses1 = groups.iter().zip(targets).map(|(group, target)| group.loss1(target));
+    let loss1 = sum_of(&losses1.collect::<Vec<_>>());
     match groups[0].rule {
-        Rule::Official => (
-            total(Grouping::loss1) * (1.0 / OFFICIAL_LAYERS),
-            total(Grouping::loss2) * (1.0 / OFFICIAL_LAYERS),
-        ),
-        Rule::Paper => (total(Grouping::loss1), Tensor::scalar(0.0, groups[0].probs.device())),
+        Rule::Official => {
+            let share = 1.0 / OFFICIAL_LAYERS;
+            (loss1 * share, Grouping::loss2(groups, targets) * share)
+        }
+        Rule::Paper => (loss1, Tensor::scalar(0.0, groups[0].probs.device())),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows of folder `ops`: single operators and small compositions (INDEX-ops-a).
 
+use std::slice::from_ref;
+
 use super::Row;
 use super::case::{Context, Outputs};
 use crate::Result;
@@ -260,7 +262,7 @@ fn grouping_loss_code(c: &Context) -> Result<Outputs> {
     let target = target(Rule::Official, &c.x("gate")?, &co);
     Ok(Outputs::default()
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", grouping.loss2(&target))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target)))
         .out("S", target.reshape([1, channels, channels]))
         .out("probs", grouping.probs)
         .out("grouped", grouping.assigned))

@@ -1,5 +1,7 @@
 //! Rows of folder `sarigan`: layers, networks, losses and training steps (INDEX-sarigan).
 
+use std::slice::from_ref;
+
 use serde_json::Value;
 
 use super::Row;
@@ -7,7 +9,7 @@ use super::case::{Context, Outputs};
 use super::stylegan2::{planes, styles};
 use crate::Result;
 use crate::models::sarigan::{
-    Config, Discriminator, Generator, GroupStyledConv, Mapping, similarity,
+    Config, Discriminator, Generator, GroupStyledConv, Grouping, Mapping, similarity,
 };
 use crate::models::stylegan2::{StyledConv, ToRgb};
 use crate::nn::{Builder, Network};
@@ -162,7 +164,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
         .out("y", y)
         .out("co", batched(&layer.similarity()))
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", grouping.loss2(&target)))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target))))
 }
 
 fn generator(c: &Context) -> Result<Outputs> {

@@ -8,7 +8,7 @@ use super::pggan::{features, is_activated};
 use crate::Result;
 use crate::checkpoint::genforce;
 use crate::models::stylegan2::{
-    Config, ConvLayer, Discriminator, EPS, Generator, ModulatedConv, StyledConv, ToRgb,
+    Config, ConvLayer, Discriminator, EPS, GAIN, Generator, ModulatedConv, StyledConv, ToRgb,
 };
 use crate::nn::{Builder, Resample, blur_kernel};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
@@ -126,9 +126,9 @@ fn d_conv_block(c: &Context) -> Result<Outputs> {
     }
     let resample = if c.size("scale_factor")? == 1 { Resample::Keep } else { Resample::Down };
     let size = [x.size(1), c.x("weight")?.size(0), c.size("kernel_size")?];
-    let built = (&Config::default(), &c.device);
+    let (gain, built) = (if activate { GAIN } else { 1.0 }, (&Config::default(), &c.device));
     let layer = Builder::bound(
-        |b| ConvLayer::new(b, size, (resample, activate), built),
+        |b| ConvLayer::new(b, size, (resample, activate, gain), built),
         |key, _| c.x(key.rsplit('.').next().unwrap_or(key)),
     )?;
     Outputs::y(layer.forward(&x))

@@ -108,7 +108,7 @@ fn every_case_of_a_single_operator_of_a_known_system_has_a_row() {
 }
 
 /// What each file of operations dispatches. Running the golden cases has to reach all of it.
-const OPERATIONS: [(&str, &[&str]); 15] = [
+const OPERATIONS: [(&str, &[&str]); 16] = [
     ("as_index.rs", &["as_index"]),
     ("cat.rs", &["concat"]),
     ("conv/conv2d.rs", &["conv2d"]),
@@ -117,9 +117,10 @@ const OPERATIONS: [(&str, &[&str]); 15] = [
     ("gather.rs", &["gather", "scatter_add"]),
     ("linear/matmul.rs", &["matmul"]),
     ("movement.rs", &["expand", "flip", "pad", "permute", "repeat", "slice"]),
+    ("norm/softmax.rs", &["softmax"]),
     ("optim/nonfinite.rs", &["nonfinite"]),
     ("pointwise/mod.rs", &["pointwise"]),
-    ("reduce.rs", &["argmax", "max", "sum"]),
+    ("reduce.rs", &["argmax", "dot", "max", "sum"]),
     ("resample/affine_warp.rs", &["affine_warp"]),
     ("resample/max_pool2d.rs", &["max_index", "max_pool2d", "max_unpool2d"]),
     ("resample/taps.rs", &["avg_pool2d", "pad2d", "resize"]),

@@ -7,10 +7,11 @@ use semgan::device::Kernel;
 use semgan::ops::pointwise::{self, Expr};
 
 /// Values of `override` constants that operations choose beside the defaults.
-pub(crate) const CHOSEN: [(&str, f64); 7] = [
+pub(crate) const CHOSEN: [(&str, f64); 8] = [
     ("DILATED", 1.0),
     ("DOWN", 2.0),
     ("ODD", 1.0),
+    ("PRODUCT", 1.0),
     ("STEP", 2.0),
     ("TILE_M", 64.0),
     ("TILE_N", 64.0),

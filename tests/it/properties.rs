@@ -54,7 +54,7 @@ type Cases = BoxedStrategy<Case>;
 /// File below `src/ops`, number of cases, how to draw one.
 type Row = (&'static str, u32, fn() -> Cases);
 
-const PROPERTIES: [Row; 18] = [
+const PROPERTIES: [Row; 19] = [
     ("as_index.rs", 8, numbers::as_index),
     ("cat.rs", 40, moved::cat),
     ("conv/conv2d.rs", 64, dense::conv2d),
@@ -63,6 +63,7 @@ const PROPERTIES: [Row; 18] = [
     ("gather.rs", 80, moved::gather),
     ("linear/matmul.rs", 64, dense::matmul),
     ("movement.rs", 120, moved::movement),
+    ("norm/softmax.rs", 32, numbers::softmax),
     ("optim/nonfinite.rs", 16, numbers::nonfinite),
     ("pointwise/mod.rs", 24, numbers::expressions),
     ("random/philox.rs", 12, numbers::philox),
@@ -131,7 +132,8 @@ fn movements_agree_with_their_judges() {
 
 #[test]
 fn products_reductions_and_the_rest_agree_with_their_judges() {
-    ["as_index", "linear/", "optim/", "pointwise/", "random/", "reduce"].into_iter().for_each(hold);
+    let families = ["as_index", "linear/", "norm/", "optim/", "pointwise/", "random/", "reduce"];
+    families.into_iter().for_each(hold);
 }
 
 #[test]

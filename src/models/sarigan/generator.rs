@@ -356,8 +356,6 @@ impl Generator {
         let given = (codes.grouped.len(), noise.len(), groups.len());
         assert_eq!(given, expected, "synthesis: codes, noise planes, groupings");
         let input = self.input.get();
-        let batch = codes.intra[0].size(0);
-        let input = input.expand(input.shape().with(0, batch));
         let mut x = self.conv1.forward(&input, &codes.intra[0], &noise[0]);
         seen("conv1", &x);
         let mut rgb = self.to_rgb1.forward(&x, &codes.intra[1], None);

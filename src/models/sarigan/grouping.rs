@@ -1,6 +1,7 @@
 //! Equations 1, 2 and 5: which channels belong together, and their codes as one scale each.
 
 use super::Rule;
+use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
 /// Cosine similarity of the kernels of a layer, weight `[1, O, I, k, k]`, as `[O, O]`; no gradient.
@@ -28,8 +29,7 @@ pub fn threshold(co: &Tensor, groups: usize) -> Tensor {
 /// to 0: that channel belongs to no group. What is added makes an empty group's codes reach every
 /// channel.
 fn sharpened(probs: &Tensor) -> Tensor {
-    let powers = probs.zip(&probs.max(&[0], true), |p, most| (500.0 * (p - most)).exp());
-    powers.zip(&powers.sum(&[0], true), |power, sum| (power / sum).round() + 1e-6)
+    probs.sharpened_softmax(0, 500.0).map(|share| share.round() + 1e-6)
 }
 
 /// 1 in the group of each channel's largest logit, else 0, `[g, C]` as `cluster`; no gradient.
@@ -111,11 +111,18 @@ impl Grouping {
         }
     }
 
-    /// Pulls the published code's threshold to where each channel has C/g similar ones.
-    pub fn loss2(&self, target: &Tensor) -> Tensor {
-        let (groups, channels) = (self.probs.size(0), self.probs.size(1));
-        let wanted = (channels * channels) as f64 / groups as f64;
-        target.sum_all().map(|sum| (wanted - sum).square())
+    /// Pulls the published code's thresholds to where each channel has C/g similar ones: the sum over
+    /// layers, each with its target.
+    pub fn loss2(layers: &[Self], targets: &[Tensor]) -> Tensor {
+        let sums: Vec<Tensor> = targets.iter().map(Tensor::sum_all).collect();
+        let distance = |(k, layer): (usize, &Self)| {
+            let (groups, channels) = (layer.probs.size(0), layer.probs.size(1));
+            let wanted = (channels * channels) as f64 / groups as f64;
+            (wanted - Expr::input(k)).square()
+        };
+        let distances = layers.iter().enumerate().map(distance);
+        let total = distances.reduce(|a, b| a + b).expect("a layer");
+        pointwise(&sums.iter().collect::<Vec<_>>(), &total)
     }
 
     /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes
@@ -126,7 +133,7 @@ impl Grouping {
     #[track_caller]
     pub fn style(&self, intra: &Tensor, inter: &Tensor, eps: f64) -> Tensor {
         // ‖u_i‖² for all groups is one product, and so is the sum over groups: no [B, g, C] tensor.
-        let power = intra.square().matmul_t(&self.assigned.square(), false, true);
+        let power = intra.linear_of_squares(&self.assigned, true);
         let weight = inter.zip(&power, |h, p| h * p.max(eps * eps).rsqrt());
         intra * weight.matmul(&self.assigned)
     }

@@ -15,15 +15,19 @@ pub struct ConvLayer {
     bias: Option<Param>,
     resample: Resample,
     kernel: Tensor,
+    /// Of the convolution's output: 1 where the blur has the equalised scale.
+    scale: f64,
+    /// Behind the activation.
+    gain: f64,
 }
 
 impl ConvLayer {
     /// Of a size `[I, O, k]`. Published keys count the parts of the layer: blur (where it halves),
-    /// convolution, bias.
+    /// convolution, bias. `gain` is that of the output.
     pub fn new(
         b: &mut Builder,
         [inputs, outputs, k]: [usize; 3],
-        (resample, activate): (Resample, bool),
+        (resample, activate, gain): (Resample, bool, f64),
         (config, device): (&Config, &Device),
     ) -> Self {
         let first = usize::from(resample == Resample::Down);
@@ -33,17 +37,11 @@ impl ConvLayer {
         let bias = activate.then(|| {
             b.at(&(first + 1).to_string(), |b| b.param("bias", [outputs], Init::Constant(0.0)))
         });
-        Self { weight, bias, resample, kernel: blur_kernel(&config.blur_kernel, 1.0, device) }
-    }
-
-    /// The convolution alone, without the equalised scale.
-    fn convolve(&self, x: &Tensor) -> Tensor {
-        resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel)
-    }
-
-    fn scale(&self) -> f64 {
-        let inputs: usize = self.weight.shape()[1..].iter().product();
-        1.0 / (inputs as f64).sqrt()
+        let (ahead, gain) = if activate { (1.0, gain) } else { (gain, 1.0) };
+        let scale = ahead / ((inputs * k * k) as f64).sqrt();
+        let (blur, scale) = if resample == Resample::Down { (scale, 1.0) } else { (1.0, scale) };
+        let kernel = blur_kernel(&config.blur_kernel, blur, device);
+        Self { weight, bias, resample, kernel, scale, gain }
     }
 
     /// x `[B, I, H, W]` to `[B, O, H', W']`.
@@ -52,14 +50,19 @@ impl ConvLayer {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        let y = resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel);
         match &self.bias {
-            Some(bias) => bias_act(&self.convolve(x), self.scale(), &bias.get(), 0.2, 2f64.sqrt()),
-            None => self.convolve(x) * self.scale(),
+            Some(bias) => bias_act(&y, self.scale, &bias.get(), 0.2, self.gain),
+            None => y * self.scale,
         }
     }
 }
 
-/// 3x3, 3x3 that halves, and in a residual network a 1x1 skip; the sum divided by √2.
+/// What makes up for the activation.
+pub const GAIN: f64 = std::f64::consts::SQRT_2;
+
+/// 3x3, 3x3 that halves, and in a residual network a 1x1 skip; the sum divided by √2, which is no
+/// pass of its own: it is in the last activation's gain and in the skip's blur.
 struct Block {
     conv1: ConvLayer,
     conv2: ConvLayer,
@@ -72,18 +75,17 @@ impl Block {
             b.at(name, |b| ConvLayer::new(b, sizes, form, built))
         };
         let is_residual = built.0.discriminator == Architecture::Residual;
+        let share = if is_residual { 0.5f64.sqrt() } else { 1.0 };
         Self {
-            conv1: layer(b, "conv1", [i, i, 3], (Resample::Keep, true)),
-            conv2: layer(b, "conv2", [i, o, 3], (Resample::Down, true)),
-            skip: is_residual.then(|| layer(b, "skip", [i, o, 1], (Resample::Down, false))),
+            conv1: layer(b, "conv1", [i, i, 3], (Resample::Keep, true, GAIN)),
+            conv2: layer(b, "conv2", [i, o, 3], (Resample::Down, true, GAIN * share)),
+            skip: is_residual.then(|| layer(b, "skip", [i, o, 1], (Resample::Down, false, share))),
         }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
         let y = self.conv2.forward(&self.conv1.forward(x));
-        let Some(skip) = &self.skip else { return y };
-        let scale = skip.scale();
-        y.zip(&skip.convolve(x), |y, skip| (y + skip * scale) * 0.5f64.sqrt())
+        self.skip.as_ref().map_or_else(|| y.clone(), |skip| &y + skip.forward(x))
     }
 }
 
@@ -103,7 +105,7 @@ impl Features {
         let mut levels = config.levels();
         levels.reverse();
         let channels = |r: &usize| config.channels[r];
-        let (built, keep) = ((config, device), (Resample::Keep, true));
+        let (built, keep) = ((config, device), (Resample::Keep, true, GAIN));
         let from_rgb = |b: &mut Builder, key: &str, r: &usize| {
             b.at(key, |b| ConvLayer::new(b, [config.image_channels, channels(r), 1], keep, built))
         };

@@ -92,8 +92,7 @@ impl Generator {
     pub fn synthesis(&self, styles: &[Tensor], noise: &[Tensor]) -> Synthesis {
         let wanted = [self.config.n_latents(), self.layers.len()];
         assert_eq!([styles.len(), noise.len()], wanted, "synthesis: styles, noise planes");
-        let start = self.input.get();
-        let mut x = start.expand(start.shape().with(0, styles[0].size(0)));
+        let mut x = self.input.get();
         let (mut features, mut scales) = (Vec::new(), Vec::new());
         let (mut pictures, mut picture_styles) = (Vec::new(), Vec::new());
         for (block, to_rgb) in self.to_rgbs.iter().enumerate() {

@@ -17,7 +17,7 @@ mod generator;
 mod layers;
 
 pub use config::{Architecture, Config, channels};
-pub use discriminator::{ConvLayer, Discriminator, Features};
+pub use discriminator::{ConvLayer, Discriminator, Features, GAIN};
 pub(crate) use generator::noise_buffers;
 pub use generator::{Generator, Synthesis};
 pub use layers::{Mapping, ModulatedConv, StyledConv, ToRgb};

@@ -42,6 +42,11 @@ impl<'a> Matrix<'a> {
 
 /// `y = a b`, or `y += a b` with `accumulate`; y is contiguous and row-major.
 pub(crate) fn gemm(a: Matrix, b: Matrix, y: &mut [f32], accumulate: bool) {
+    scaled_gemm(1.0, a, b, y, accumulate);
+}
+
+/// `y = alpha a b`, or `y += alpha a b` with `accumulate`.
+pub(crate) fn scaled_gemm(alpha: f32, a: Matrix, b: Matrix, y: &mut [f32], accumulate: bool) {
     assert!(a.is_inside() && b.is_inside(), "a matrix beyond its slice");
     assert!(a.cols == b.rows && y.len() == a.rows * b.cols, "matrices that do not fit");
     // SAFETY: all three operands lie inside their slices, as just checked.
@@ -61,7 +66,7 @@ pub(crate) fn gemm(a: Matrix, b: Matrix, y: &mut [f32], accumulate: bool) {
             b.col as isize,
             b.row as isize,
             1.0,
-            1.0,
+            alpha,
             false,
             false,
             false,

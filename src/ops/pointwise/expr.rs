@@ -268,6 +268,21 @@ impl Expr {
         found
     }
 
+    /// (a, k) where this is a times input k.
+    pub(super) fn as_multiple(&self) -> Option<(f64, usize)> {
+        let times = |number: f64, x: &Self| x.as_multiple().map(|(a, k)| (number * a, k));
+        match self.kind() {
+            Kind::Input(k) => Some((1.0, *k)),
+            Kind::Unary(Unary::Neg, x) => times(-1.0, x),
+            Kind::Binary(Binary::Mul, a, b) => match (a.kind(), b.kind()) {
+                (Kind::Number(number), _) => times(*number, b),
+                (_, Kind::Number(number)) => times(*number, a),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The operands, none for inputs and numbers.
     pub(super) fn operands(&self) -> Vec<&Self> {
         match self.kind() {
@@ -359,6 +374,9 @@ operator!(Mul, mul, |a, b| {
         -b
     } else if b.is(-1.0) {
         -a
+    } else if matches!(b.kind(), Kind::Number(_)) {
+        // Numbers first: either order would be a kernel of its own.
+        b.binary(Binary::Mul, a)
     } else {
         a.binary(Binary::Mul, b)
     }

@@ -7,6 +7,7 @@
 //! scalars and sizes as strides, so that the number of pipelines depends on neither.
 
 mod codegen;
+mod deferred;
 mod diff;
 mod eval;
 mod expr;
@@ -17,6 +18,7 @@ mod program;
 use std::collections::HashMap;
 use std::ops::Range;
 
+pub use deferred::Deferred;
 pub use expr::{Binary, Expr, Unary};
 
 use self::layout::Layout;
@@ -156,11 +158,21 @@ impl Op for Pointwise {
     }
 
     fn vjp(&self, x: &[Tensor], y: &Tensor, g: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+        Deferred::compute_all(self.deferred_vjp(x, y, g, needs))
+    }
+
+    fn deferred_vjp(
+        &self,
+        x: &[Tensor],
+        y: &Tensor,
+        g: &Tensor,
+        needs: &[bool],
+    ) -> Vec<Option<Deferred>> {
         let needed: Vec<usize> = (0..x.len()).filter(|&k| needs[k]).collect();
         let waist = if needed.len() > 1 { self.expr.waist(&needed) } else { None };
         // What the gradients have in common is computed once.
         let (expr, g) = match waist {
-            Some((slope, part)) => (part, slope_times(x, &slope, g)),
+            Some((slope, part)) => (part, slope_times(x, &slope, g).compute()),
             None => (self.expr.clone(), g.clone()),
         };
         let of_input = |k: usize| {
@@ -172,17 +184,40 @@ impl Op for Pointwise {
             // Where neither slope nor g differs along an axis that spread the input, the sum over it
             // is a multiple.
             let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, y.shape()) };
-            let grad = slope_times(x, &slope, &g);
-            Some(if times == 1 { grad } else { grad * times as f64 })
+            if let Some(sum) = multiple_summed(x, k, &slope, &g, y.shape()) {
+                return Some(sum.into());
+            }
+            let grad = slope_times(x, &(slope.clone() * times as f64), &g);
+            // Products fit what they are added to; other slopes would make many kernels.
+            Some(if slope.as_multiple().is_some() { grad } else { grad.compute().into() })
         };
         needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
     }
 }
 
 /// `slope`, an expression over x, times g.
-fn slope_times(x: &[Tensor], slope: &Expr, g: &Tensor) -> Tensor {
+fn slope_times(x: &[Tensor], slope: &Expr, g: &Tensor) -> Deferred {
     let inputs: Vec<&Tensor> = x.iter().chain([g]).collect();
-    pointwise(&inputs, &(slope.clone() * Expr::input(x.len())))
+    Deferred::new(&inputs, &(slope.clone() * Expr::input(x.len())))
+}
+
+/// The gradient of input k where its slope is a multiple of another input z and k was spread: the
+/// sum of z g over those axes, without a tensor of products. `None` where the shapes do not fit.
+fn multiple_summed(x: &[Tensor], k: usize, slope: &Expr, g: &Tensor, y: &Shape) -> Option<Tensor> {
+    let (factor, j) = slope.as_multiple()?;
+    let aligned = |x: &Tensor| [&vec![1; y.len() - x.shape().len()], &x.shape()[..]].concat();
+    let (own, of_z, of_g) = (aligned(&x[k]), aligned(&x[j]), aligned(g));
+    let spread = (0..y.len()).filter(|&axis| own[axis] == 1 && y[axis] != 1);
+    // Where z is the same all along an axis, g is summed first.
+    let (varied, level): (Vec<usize>, Vec<usize>) = spread.partition(|&axis| of_z[axis] != 1);
+    let fits = |axis: usize| of_z[axis] == of_g[axis] || level.contains(&axis);
+    if varied.is_empty() || !(0..y.len()).all(fits) {
+        return None;
+    }
+    let alike = level.iter().filter(|&&axis| of_g[axis] == 1).map(|&axis| y[axis]);
+    let times: usize = alike.product();
+    let g = g.reshape(of_g).sum(&level, true);
+    Some(x[j].reshape(of_z).scaled_dot(&g, factor * times as f64, &varied, true))
 }
 
 impl Pointwise {

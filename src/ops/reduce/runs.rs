@@ -35,6 +35,11 @@ impl Runs {
         self.summed.iter().map(|a| a.0).product()
     }
 
+    /// Neighbouring outputs whose elements are neighbours.
+    pub(super) fn width(&self) -> usize {
+        self.kept.last().filter(|a| a.1 == 1).map_or(1, |a| a.0)
+    }
+
     /// Three axes of a kind at most remain of rank 6, the missing ones of size 1.
     pub(super) fn padded(axes: &[(usize, usize)]) -> [(usize, usize); 3] {
         assert!(axes.len() <= 3, "a reduction over more than six axes");

@@ -70,5 +70,17 @@ pub(super) fn matmul() -> Cases {
         case(("matmul", ta, tb), &[&a, &b], move |t| t[0].matmul_t(&t[1], ta, tb))
     };
     let few = |s: &(usize, usize, usize)| s.0 * s.1 * s.2 <= WORK / 6;
-    (sizes.prop_filter("too much work", few), batches, any::<(bool, bool)>()).prop_map(of).boxed()
+    let sizes = sizes.prop_filter("too much work", few);
+    let products = (sizes.clone(), batches, any::<(bool, bool)>()).prop_map(of);
+    let layer = |((m, k, n), alpha): ((usize, usize, usize), f64)| {
+        case(("linear", alpha), &[&[m, k], &[n, k], &[n]], move |t| {
+            t[0].scaled_linear(&t[1], Some(&t[2]), [alpha, 0.3])
+        })
+    };
+    let layers = (sizes.clone(), select(vec![-0.7, 1.0])).prop_map(layer);
+    let squares = |((m, k, n), both): ((usize, usize, usize), bool)| {
+        case(("squares", both), &[&[m, k], &[n, k]], move |t| t[0].linear_of_squares(&t[1], both))
+    };
+    let squares = (sizes, any::<bool>()).prop_map(squares);
+    prop_oneof![2 => products, 1 => layers, 1 => squares].boxed()
 }

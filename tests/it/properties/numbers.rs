@@ -71,21 +71,39 @@ pub(super) fn reduce() -> Cases {
         if axes.is_empty() {
             axes.push(shape.len() - 1);
         }
-        let name = ["sum", "mean", "max", "argmax", "var"][kind];
-        case((name, axes.clone(), keepdim), &[&shape], move |t| match kind {
+        let name = ["sum", "mean", "max", "argmax", "var", "dot", "square"][kind];
+        let shapes: &[&[usize]] = &[&shape, &shape];
+        let shapes = if kind == 5 { shapes } else { &shapes[..1] };
+        case((name, axes.clone(), keepdim), shapes, move |t| match kind {
             0 => t[0].sum(&axes, keepdim),
             1 => t[0].mean(&axes, keepdim),
             2 => t[0].max(&axes, keepdim),
             // Steps of 1/8, so that there are equals.
             3 => (&t[0] * 8.0).round().argmax(axes[0], keepdim),
-            _ => t[0].var(&axes, keepdim, false),
+            4 => t[0].var(&axes, keepdim, false),
+            5 => t[0].dot(&t[1], &axes, keepdim),
+            _ => t[0].mean_square(&axes, keepdim),
         })
     };
     let long = (select(vec![1009, 4099, 16_411]), size(3), any::<bool>())
         .prop_map(|(n, m, first)| if first { vec![n, m] } else { vec![m, n] });
     let shapes = prop_oneof![4 => shape(1..7, 5000), 1 => long];
     let mask = prop::collection::vec(any::<bool>(), 6);
-    (shapes, mask, any::<bool>(), 0..5usize).prop_map(of).boxed()
+    (shapes, mask, any::<bool>(), 0..7usize).prop_map(of).boxed()
+}
+
+/// Along any axis, and along long ones.
+pub(super) fn softmax() -> Cases {
+    let of = |(shape, axis, factor): (Vec<usize>, usize, f64)| {
+        let axis = axis % shape.len();
+        case(("softmax", axis, factor), &[&shape], move |t| {
+            t[0].sharpened_softmax(axis as isize, factor)
+        })
+    };
+    let long = (select(vec![127, 128, 1009]), size(3), any::<bool>())
+        .prop_map(|(n, m, first)| if first { vec![n, m] } else { vec![m, n] });
+    let shapes = prop_oneof![3 => shape(1..6, 5000), 1 => long];
+    (shapes, 0..6usize, select(vec![0.3, 1.0, 7.0])).prop_map(of).boxed()
 }
 
 pub(super) fn as_index() -> Cases {
