@@ -15,9 +15,9 @@ use super::tally::Tally;
 use super::{Dtype, Kernel, Param};
 use crate::{Error, Result};
 
-/// Bind groups kept, the newest ones. A training step needs some two thousand, and the lazy phases
-/// and the places where latents may cross over make several kinds of steps.
-const MAX_GROUPS: NonZero<usize> = NonZero::new(8192).expect("not zero");
+/// Bind groups kept, the newest ones. A training step needs a thousand, the lazy phases another, and
+/// the places where latents may cross over make several kinds of steps.
+const MAX_GROUPS: NonZero<usize> = NonZero::new(6144).expect("not zero");
 
 /// A kernel made for one set of `override` values.
 #[derive(Debug)]
