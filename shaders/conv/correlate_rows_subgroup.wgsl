@@ -1,5 +1,5 @@
-// correlate_subgroup.wgsl where an axis x of one phase, and of STEP 1 or 2, meets three taps side by
-// side; launched by src/ops/conv/subgroup.rs. An invocation's 8 positions are neighbours in a row,
+// correlate_subgroup.wgsl where an axis x of one phase, and of STEP 1 or 2, meets three taps
+// side by side; launched by src/ops/conv/subgroup.rs. An invocation has 8 neighbours of a row,
 // so that 10 inputs (17 with STEP 2) serve all three taps, and 22 loads feed 768 multiply-adds.
 // Runs of 8 positions go over n, row, col.
 // uses: index
