@@ -117,10 +117,11 @@ fn sigterm_saves_the_run_and_says_how_to_go_on() {
 #[test]
 fn a_second_signal_ends_the_run_at_once() {
     let place = Place::new();
-    place.begin(&Options { snap_ticks: 1_000_000, ..endless(&place) });
+    // Steps so long that both signals arrive before one can end.
+    let (batch, batch_gpu) = (64, 64);
+    place.begin(&Options { snap_ticks: 1_000_000, batch, batch_gpu, ..endless(&place) });
     let mut child = start(&place);
-    wait_for_changes(&place, &mut child, 9);
-    // Both arrive before the next step can end.
+    wait_for_changes(&place, &mut child, 3);
     ["-STOP", "-INT", "-TERM", "-CONT"].iter().for_each(|name| signal(&child, name));
     let answer = Answer::from(child.wait_with_output().expect("a child"));
     assert!([Some(130), Some(143)].contains(&answer.code), "{}", answer.stderr);
