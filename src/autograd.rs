@@ -156,8 +156,8 @@ fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sum
     }
 }
 
-/// The gradient of a tensor of that shape: summed over the axes that broadcasting spread. One that is
-/// the same all along an axis stays of size 1 there.
+/// The gradient of a tensor of that shape: summed over the axes that broadcasting spread. One that
+/// is the same all along an axis stays of size 1 there.
 fn summed(g: Deferred, shape: &Shape) -> Deferred {
     let found = g.shape();
     let missing = found.len().saturating_sub(shape.len());
@@ -174,8 +174,8 @@ fn summed(g: Deferred, shape: &Shape) -> Deferred {
 /// Gradients that wait to be added up in one pass. Each number of them is a kernel of its own.
 const MOST_PARTS: usize = 4;
 
-/// Gradients by node. What reaches a node from its users is computed and added up in one pass where it
-/// can be.
+/// Gradients by node. What reaches a node from its users is computed and added up in one pass where
+/// it can be.
 #[derive(Default)]
 struct Sums(HashMap<u64, Vec<Deferred>>);
 

@@ -39,8 +39,8 @@ pub struct Modulated {
 /// 1/√(Cin k²). Written as: scale the input, convolve with the shared weight, scale the output by
 /// `rsqrt(sum of the scaled weight's squares + eps)`.
 ///
-/// x `[N or 1, I, H, W]`, weight `[O, I, k, k]`, style `[N, I]`; `kernel` is the blur, of sum 4 for `Up`
-/// and of sum 1 for `Down`.
+/// x `[N or 1, I, H, W]`, weight `[O, I, k, k]`, style `[N, I]`; `kernel` is the blur, of sum 4 for
+/// `Up` and of sum 1 for `Down`.
 ///
 /// # Panics
 /// When the shapes do not fit.

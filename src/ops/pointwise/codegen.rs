@@ -14,6 +14,7 @@ use super::expr::{Binary, Unary};
 use super::layout::Layout;
 use super::program::{Program, Step};
 use crate::device::{Kernel, Launch};
+use crate::files::hash;
 use crate::tensor::Tensor;
 
 /// Merged axes of the strided form.
@@ -109,14 +110,8 @@ pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
 /// Named by its text, which lives as long as the program, so that clones cost nothing.
 fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
     let source = text(program, inputs, form).expect("writing to a string");
-    let name = format!("pointwise/{}-{:016x}", form.name(), hash(&source));
+    let name = format!("pointwise/{}-{:016x}", form.name(), hash(source.bytes()));
     Kernel::new(&*name.leak(), &*source.leak())
-}
-
-/// FNV-1a, the same in every process, so that dumps and profiles can be compared.
-fn hash(text: &str) -> u64 {
-    let fold = |h: u64, byte: u8| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 fn text(program: &Program, inputs: usize, form: Form) -> Result<String, std::fmt::Error> {
