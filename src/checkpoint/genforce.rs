@@ -132,6 +132,25 @@ impl Source {
     }
 }
 
+impl Source {
+    /// GenForce's tensor, of a shape, from our parameter: what [`Source::convert`] undoes.
+    ///
+    /// # Errors
+    /// When the sizes differ.
+    pub fn restore(&self, ours: &Tensor, shape: &Shape) -> Result<Tensor> {
+        if ours.numel() != shape.numel() {
+            let reason = format!("of shape {:?}, for one of {shape:?}", ours.shape());
+            return Err(Error::config(&self.key, reason));
+        }
+        let reshaped = ours.reshape(shape);
+        Ok(match self.change {
+            Change::Nothing => reshaped,
+            Change::Turned => reshaped.flip(&[2, 3]),
+            Change::Raised => reshaped - 1.0,
+        })
+    }
+}
+
 fn unknown(ours: &str) -> Error {
     Error::config(ours, "no such parameter in GenForce's StyleGAN2")
 }

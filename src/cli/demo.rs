@@ -15,12 +15,12 @@ use crate::data::faces::FaceSet;
 use crate::device::Device;
 use crate::edit::figures::{edit_sheet, groups_sheet};
 use crate::edit::sarigan::{
-    Edit, LayerGroups, Strip, Target, group_maps, interpolate, layer_groups,
+    Edit, Editor, LayerGroups, Strip, Target, group_maps, interpolate, layer_groups,
 };
 use crate::files::write_atomically;
 use crate::metrics::sliced_wasserstein;
 use crate::models::sarigan::{Config, Rule};
-use crate::sample::{Noise, Rgb, Sampler, grid, save_png};
+use crate::sample::{Look, Noise, Rgb, Sampler, grid, save_png};
 use crate::train::stats::duration;
 use crate::train::{Options, Phase, Recipe, Run, folder, snapshot};
 use crate::{Error, Result};
@@ -52,6 +52,8 @@ const GAMMA: f64 = 1.0;
 const KIMG: f64 = 100.0;
 /// Truncation of everything that is shown.
 const PSI: f64 = 0.7;
+/// Noise would hide what few steps have learned.
+const LOOK: Look = Look { psi: PSI, cutoff: None, noise: Noise::None, class: None, lod: 0.0 };
 /// Columns and rows of the grids.
 const SIDE: usize = 8;
 /// Pictures that are compared, and directions in which they are.
@@ -84,8 +86,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = options(args, data, &dataset);
     let run = Run::create(dir, "sarigan-faces-tiny32", options, dataset.clone(), &device)?;
     let run_folder = run.folder.clone();
-    let mean = snapshot::mean_style(&run.state.g_ema.model, &device)?;
-    let before = pictures(&Sampler::new(&run.state.g_ema.model, &mean))?;
+    let (g, network) = (&*run.state.g_ema.model, &run.options.network);
+    let mean = snapshot::mean_style(g, network, &device)?;
+    let before = pictures(&Sampler::new(g, network.sizes(), mean.as_ref(), LOOK, &device))?;
     let start = Instant::now();
     let mut watch = Terminal::new(0, Some(Duration::from_secs_f64(args.minutes * 60.0)))?;
     let outcome = run.train(&mut watch);
@@ -112,12 +115,14 @@ fn options(args: &Args, data: PathBuf, dataset: &Dataset) -> Options {
         }
     }
     Options {
-        network: Config { rule: Rule::Paper, ..Config::tiny(RES) },
+        network: Config { rule: Rule::Paper, ..Config::tiny(RES) }.into(),
         recipe,
         batch: BATCH,
         batch_gpu: BATCH,
         seed: args.seed,
         mirror: true,
+        freezed: 0,
+        transfer: None,
         fingerprint: dataset.fingerprint(),
         data,
         kimg: KIMG,
@@ -141,10 +146,10 @@ type Facts = BTreeMap<&'static str, String>;
 /// Writes the pictures, and measures what the page says of them.
 fn show(args: &Args, trained: &Trained, dataset: &Dataset, device: &Device) -> Result<Facts> {
     let (file, _) = folder::network(&trained.folder)?;
-    let (network, mean) = snapshot::generator(&file, device)?;
+    let network = snapshot::sarigan(&file, device)?;
     let counters = snapshot::counters(&file.path)?;
-    let sampler = Sampler::new(&network.model, &mean);
-    let after = pictures(&sampler)?;
+    let editor = Editor::new(&network, LOOK);
+    let after = pictures(editor.sampler())?;
     let reals = (0..2 * COMPARED).map(|k| Rgb::from_dataset(dataset, k));
     let reals: Vec<Rgb> = reals.collect::<Result<_>>()?;
     let (data, others) = reals.split_at(COMPARED);
@@ -179,23 +184,23 @@ fn show(args: &Args, trained: &Trained, dataset: &Dataset, device: &Device) -> R
         ("distance_data", distance(others)),
         ("run", escape(&trained.folder.display().to_string())),
     ]);
-    let layers = layer_groups(&network.model, sampler.groups())?;
-    save("groups.png", &groups(&sampler, &layers, &mut facts)?)?;
-    save("edit.png", &best_edit(&sampler, &layers, &mut facts)?)?;
+    let layers = layer_groups(&editor)?;
+    save("groups.png", &groups(&editor, &layers, &mut facts)?)?;
+    save("edit.png", &best_edit(&editor, &layers, &mut facts)?)?;
     Ok(facts)
 }
 
-/// Pictures of the first seeds; noise would hide what few steps have learned.
+/// Pictures of the first seeds.
 fn pictures(sampler: &Sampler<'_>) -> Result<Vec<Rgb>> {
-    sampler.pictures(0..COMPARED as u64, PSI, Noise::None).collect()
+    sampler.pictures(0..COMPARED as u64).collect()
 }
 
 /// Where the groups of a layer are active in the first pictures.
-fn groups(sampler: &Sampler<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
+fn groups(editor: &Editor<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
     let shown = LAYERS[1];
     let layer = &layers[shown];
     let seeds: Vec<u64> = (0..4).collect();
-    let maps = seeds.iter().map(|&seed| group_maps(sampler, seed, PSI, &[shown]));
+    let maps = seeds.iter().map(|&seed| group_maps(editor, seed, &[shown]));
     let maps = maps.collect::<Result<Vec<_>>>()?;
     let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[0][..])).collect();
     let similarity = |v: Option<f64>| v.map_or("no".into(), |v| format!("{v:.3}"));
@@ -227,14 +232,14 @@ impl Tried {
 }
 
 /// Edits of every group of the edited layers, of their inter and of their intra codes.
-fn try_edits(sampler: &Sampler<'_>, layers: &[LayerGroups]) -> Result<Vec<Tried>> {
+fn try_edits(editor: &Editor<'_>, layers: &[LayerGroups]) -> Result<Vec<Tried>> {
     let mut tried = Vec::new();
     for layer in LAYERS {
         for group in layers[layer].non_empty() {
             for (inter, seeds) in [true, false].iter().flat_map(|&i| EDITED.map(|s| (i, s))) {
                 let targets = vec![Target { layer, groups: vec![group] }];
                 let edit = Edit { targets, inter, intra: !inter };
-                let strip = interpolate(sampler, &edit, seeds, (PSI, Noise::None), 2)?;
+                let strip = interpolate(editor, &edit, seeds, 2)?;
                 tried.extend(Tried::new(edit, seeds, &strip));
             }
         }
@@ -243,14 +248,14 @@ fn try_edits(sampler: &Sampler<'_>, layers: &[LayerGroups]) -> Result<Vec<Tried>
 }
 
 /// The visible edit that stays inside its region best, or the most visible one.
-fn best_edit(sampler: &Sampler<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
-    let tried = try_edits(sampler, layers)?;
+fn best_edit(editor: &Editor<'_>, layers: &[LayerGroups], facts: &mut Facts) -> Result<Rgb> {
+    let tried = try_edits(editor, layers)?;
     let stays = |t: &&Tried| t.share / t.area;
     let best = tried.iter().filter(|t| t.change >= VISIBLE);
     let best = best.min_by(|a, b| stays(a).total_cmp(&stays(b)));
     let best = best.or_else(|| tried.iter().max_by(|a, b| a.change.total_cmp(&b.change)));
     let best = best.ok_or_else(|| Error::config("--minutes", "no edit changes anything yet"))?;
-    let strip = interpolate(sampler, &best.edit, best.seeds, (PSI, Noise::None), 5)?;
+    let strip = interpolate(editor, &best.edit, best.seeds, 5)?;
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     let mean = |of: fn(&Tried) -> f64| tried.iter().map(of).sum::<f64>() / tried.len() as f64;
     let target = &best.edit.targets[0];
@@ -266,7 +271,7 @@ fn best_edit(sampler: &Sampler<'_>, layers: &[LayerGroups], facts: &mut Facts) -
         ("mean_share", percent(mean(|t| t.share))),
         ("mean_area", percent(mean(|t| t.area))),
     ]);
-    let other = sampler.picture(best.seeds[1], PSI, Noise::None)?;
+    let other = editor.sampler().picture(best.seeds[1])?;
     Ok(edit_sheet(best.seeds, &strip, &other))
 }
 

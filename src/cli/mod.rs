@@ -17,6 +17,7 @@ mod demo;
 mod devices;
 mod doctor;
 mod groups;
+mod pictures;
 mod profile;
 mod sample;
 mod train;
@@ -24,6 +25,7 @@ mod tune;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -103,32 +105,10 @@ fn tuning_of(report: &AdapterReport, given: Option<&Path>) -> Result<Option<Tuni
     path.map(|path| Tuning::load(&path, report)).transpose()
 }
 
-/// How far samples may be from the mean; flattened into every command that makes them.
-#[derive(clap::Args, Debug, Clone, Copy)]
-struct Truncation {
-    /// Truncation psi: 1 is the network's whole variety, 0 the mean picture
-    #[arg(
-        long = "trunc",
-        default_value_t = 1.0,
-        value_name = "PSI",
-        allow_negative_numbers = true
-    )]
-    psi: f64,
-}
-
-impl Truncation {
-    fn psi(self) -> Result<f64> {
-        if self.psi.is_finite() {
-            return Ok(self.psi);
-        }
-        Err(Error::config("--trunc", format!("{} is not a number", self.psi)))
-    }
-}
-
 /// Parses the arguments, runs the command and reports its error.
 pub fn main() -> ExitCode {
     prepare_process();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(dashed(std::env::args_os()));
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
@@ -152,6 +132,17 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// Arguments in which flags may be written with `_` for `-`, as in other programs of the field.
+fn dashed(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    args.map(|arg| match arg.to_str() {
+        Some(text) if text.starts_with("--") => {
+            let (flag, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+            format!("{}{value}", flag.replace('_', "-")).into()
+        }
+        _ => arg,
+    })
+}
+
 /// What the system expects of a program, before anything else runs.
 fn prepare_process() {
     // Without this a file-size limit kills the process; with it, writing reports an error.
@@ -162,5 +153,17 @@ fn prepare_process() {
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: no other thread has been started.
         unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_may_be_written_with_underscores() {
+        let given = ["semgan", "--noise_mode=a_b", "--batch_gpu", "my_file", "--", "-x_y"];
+        let wanted = ["semgan", "--noise-mode=a_b", "--batch-gpu", "my_file", "--", "-x_y"];
+        assert!(dashed(given.into_iter().map(OsString::from)).eq(wanted));
     }
 }

@@ -1,35 +1,25 @@
 //! `semgan sample`: pictures of a trained network.
 
-#![expect(clippy::disallowed_methods, reason = "a random seed is taken from the clock")]
+#![expect(clippy::disallowed_methods, reason = "pictures are written on threads of their own")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::ValueEnum;
-
+use super::pictures::NetworkArgs;
 use super::profile::ProfileArgs;
-use super::{DeviceArgs, Truncation};
-use crate::sample::{Noise, Rgb, Sampler, grid, parse_grid, parse_seeds, save_png};
-use crate::train::{folder, snapshot};
+use crate::sample::{Rgb, grid, parse_grid, parse_seeds, save_png};
 use crate::{Error, Result};
 
 /// Makes pictures from seeds: one PNG each, and a grid
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Run folder (its newest snapshot) or snapshot file
-    #[arg(long, value_name = "RUN_OR_FILE")]
-    network: PathBuf,
+    #[command(flatten)]
+    pictures: NetworkArgs,
     /// Seeds, like 0-35,40
     #[arg(long, default_value = "0-35")]
     seeds: String,
-    #[command(flatten)]
-    truncation: Truncation,
-    /// Where the noise of a picture comes from
-    #[arg(long, value_enum, default_value_t = NoiseMode::Const)]
-    noise_mode: NoiseMode,
     /// Folder for the pictures
     #[arg(long, value_name = "DIR")]
     outdir: PathBuf,
@@ -37,32 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "6x6")]
     grid: Option<String>,
     #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
     profile: ProfileArgs,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum NoiseMode {
-    /// From the seed: the same picture every time
-    Const,
-    /// New at every call
-    Random,
-    /// None
-    None,
-}
-
-impl NoiseMode {
-    fn noise(self) -> Noise {
-        match self {
-            Self::Const => Noise::Const,
-            Self::None => Noise::None,
-            Self::Random => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Noise::Random(now.as_nanos() as u64)
-            }
-        }
-    }
 }
 
 /// Longest side of a grid, in pixels.
@@ -72,7 +37,6 @@ const MAX_DEFAULT_COLUMNS: usize = 16;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let seeds = parse_seeds(&args.seeds)?;
-    let psi = args.truncation.psi()?;
     let (columns, rows) = match &args.grid {
         Some(text) => parse_grid(text)?,
         None => {
@@ -80,30 +44,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             (columns, seeds.len().div_ceil(columns).min(MAX_DEFAULT_COLUMNS))
         }
     };
-    let (file, passed_over) = folder::network(&args.network)?;
-    let [height, width] = snapshot::network_config(&file)?.picture_size();
+    let found = args.pictures.find()?;
+    let [height, width] = found.sizes.picture;
     let size = height.max(width);
     if columns.max(rows).saturating_mul(size) > MAX_SIDE {
         let reason = format!("{columns}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
         return Err(Error::config("--grid", reason).into());
     }
-    passed_over.iter().for_each(|p| say!("passed over {p}"));
-    let device = args.device.open()?;
-    args.profile.start(&device);
-    let (network, mean) = snapshot::generator(&file, &device)?;
+    let opened = found.open(&args.pictures.device)?;
+    args.profile.start(&opened.device);
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let sampler = Sampler::new(&network.model, &mean);
-    let noise = args.noise_mode.noise();
-    let (psi_text, source) = (psi.to_string(), file.path.display().to_string());
+    let sampler = opened.sampler();
+    let (psi, source) = (opened.look().psi.to_string(), &opened.source);
     let save = |seed: u64, picture: &Rgb| {
         let number = seed.to_string();
-        let text = [("seed", number.as_str()), ("psi", &psi_text), ("network", &source)];
+        let text = [("seed", number.as_str()), ("psi", &psi), ("network", source)];
         save_png(dir.join(format!("seed{seed:04}.png")), picture, &text)
     };
     let mut pictures = Vec::new();
     in_background(save, |write| {
-        let made = sampler.pictures(seeds.iter().copied(), psi, noise);
+        let made = sampler.pictures(seeds.iter().copied());
         for (&seed, picture) in seeds.iter().zip(made) {
             let picture = picture?;
             if pictures.len() < columns * rows {
@@ -115,9 +76,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     })?;
-    let text = [("seeds", args.seeds.as_str()), ("psi", &psi_text), ("network", &source)];
+    let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
-    args.profile.print(&device);
+    args.profile.print(&opened.device);
     say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use super::bench::{Preset, at_least_one};
 use crate::device::tuning::{Choice, Tuning};
+use crate::models::System;
 use crate::ops::random::{Draw, Stream};
-use crate::sample::{Noise, Sampler};
-use crate::tensor::Tensor;
+use crate::sample::{Look, Sampler};
 use crate::train::options::check_res;
 use crate::train::step::step;
 use crate::train::{Recipe, State, StepInputs};
@@ -65,13 +65,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// One step with all its phases, and a picture: what meets every size.
 fn work(args: &Args, device: &Device) -> Result<()> {
-    let (config, recipe) = (args.preset.config(args.res), Recipe::official());
+    let system = System::Sarigan;
+    let (config, recipe) = (args.preset.config(system, args.res), Recipe::of(system));
     let mut state = State::new(&config, &recipe, 0, device);
     let draw = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
     let real = draw.uniforms([args.batch, 3, args.res, args.res], device) * 2.0 - 1.0;
-    let inputs = StepInputs::draw(&config, &recipe, 0, 0, real);
+    let inputs = StepInputs::draw(&config.sizes(), &recipe, 0, 0, real);
     step(&mut state, &inputs, &recipe);
-    let mean = Tensor::full(0.0, [1, 2 * config.style_dim], device);
-    Sampler::new(&state.g_ema.model, &mean).picture(0, 1.0, Noise::Const)?;
+    let g = &*state.g_ema.model;
+    Sampler::new(g, config.sizes(), None, Look::default(), device).picture(0)?;
     device.sync()
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
+use super::classes::{Classes, LIST};
 use super::picture::{self, Decoded};
 use super::source::{self, Entry};
 use crate::files::hash;
@@ -35,6 +36,7 @@ pub struct Dataset {
     skipped: Vec<Skipped>,
     notes: Vec<String>,
     broken: Mutex<Broken>,
+    classes: Option<Classes>,
 }
 
 /// A picture file that cannot be used.
@@ -114,7 +116,31 @@ impl Dataset {
             skipped,
             notes,
             broken: Mutex::default(),
+            classes: None,
         })
+    }
+
+    /// Reads the classes of the pictures, two or more: from `dataset.json`, else each sub-folder is
+    /// one.
+    ///
+    /// # Errors
+    /// When a picture has none.
+    pub fn read_classes(&mut self) -> Result<usize> {
+        let names = self.entries.iter().map(|entry| entry.name.as_str());
+        let classes = match source::read_beside(&self.path, LIST)? {
+            Some(json) => Classes::listed(&json, names),
+            None => Classes::folders(names),
+        };
+        let classes = classes.map_err(|reason| Error::dataset(&self.path, reason))?;
+        Ok(self.classes.insert(classes.check(&self.path)?).count)
+    }
+
+    /// Class of picture `index`; 0 where none were read.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
+    pub fn class(&self, index: usize) -> usize {
+        self.classes.as_ref().map_or(0, |classes| classes.of[index])
     }
 
     /// Width and height of the first picture whose header can be read.

@@ -19,6 +19,8 @@ const BATCHES_AHEAD: usize = 3;
 pub struct Batch {
     /// `[N, 3, res, res]`, from -1 to 1.
     pub images: Vec<f32>,
+    /// Which pictures of the set they are, N.
+    pub pictures: Vec<usize>,
     /// Number of images shown before the first of these.
     pub first: u64,
 }
@@ -34,20 +36,26 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts to prepare batches of `batch` images each, the first of which is image `first` since
-    /// the start of training.
+    /// Starts to prepare batches, the first of which begins with image `first` since the start of
+    /// training; one that begins with image n has `size(n)` images.
     ///
     /// # Panics
-    /// If `batch` is 0, or the order is one for a set of another size.
-    pub fn new(dataset: Arc<Dataset>, order: EpochOrder, batch: usize, first: u64) -> Self {
-        assert!(batch > 0, "a batch holds at least one image");
+    /// If the order is one for a set of another size.
+    pub fn new(
+        dataset: Arc<Dataset>,
+        order: EpochOrder,
+        first: u64,
+        size: impl Fn(u64) -> usize + Send + 'static,
+    ) -> Self {
         assert_eq!(order.len, dataset.len(), "the order is one for another set");
         let (sender, batches) = sync_channel(BATCHES_AHEAD);
         let set = Arc::clone(&dataset);
         let thread = thread::spawn(move || {
-            for first in (first..).step_by(batch) {
-                let prepared = prepare(&set, order, batch, first);
+            let mut first = first;
+            loop {
+                let prepared = prepare(&set, order, size(first), first);
                 let failed = prepared.is_err();
+                first += size(first) as u64;
                 if sender.send(prepared).is_err() || failed {
                     break;
                 }
@@ -84,7 +92,8 @@ fn prepare(dataset: &Dataset, order: EpochOrder, batch: usize, first: u64) -> Re
         let n = first + i as u64;
         dataset.write(order.index(n), order.mirrored(n), image)
     })?;
-    Ok(Batch { images, first })
+    let pictures = (first..).take(batch).map(|n| order.index(n)).collect();
+    Ok(Batch { images, pictures, first })
 }
 
 #[cfg(test)]
@@ -109,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let set = dataset(dir.path(), 7);
         let order = EpochOrder { len: 7, seed: 5, mirror: true };
-        let loader = Loader::new(Arc::clone(&set), order, 3, 0);
+        let loader = Loader::new(Arc::clone(&set), order, 0, |_| 3);
         let batches: Vec<_> = (0..6).map(|_| loader.next_batch().unwrap()).collect();
         for (step, batch) in batches.iter().enumerate() {
             assert_eq!(batch.first, 3 * step as u64);
@@ -119,7 +128,7 @@ mod tests {
                 assert_eq!(image, want);
             }
         }
-        let resumed = Loader::new(set, order, 3, 12);
+        let resumed = Loader::new(set, order, 12, |_| 3);
         assert_eq!(resumed.next_batch().unwrap().images, batches[4].images);
     }
 
@@ -128,7 +137,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let set = dataset(dir.path(), 2);
         let order = EpochOrder { len: 2, seed: 0, mirror: false };
-        drop(Loader::new(Arc::clone(&set), order, 2, 0));
+        drop(Loader::new(Arc::clone(&set), order, 0, |_| 2));
         assert_eq!(Arc::strong_count(&set), 1, "the thread has given its share back");
     }
 }

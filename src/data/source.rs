@@ -20,6 +20,9 @@ use crate::{Error, Result};
 /// A shared archive. Only reading is behind the lock; decoding, which costs far more, is not.
 type Archive = Arc<Mutex<ZipArchive<BufReader<File>>>>;
 
+/// Longest file beside the pictures that is read.
+const MAX_BESIDE_BYTES: u64 = 1 << 28;
+
 /// Folder of the pictures that have label maps.
 pub(super) const PICTURES: &str = "images/";
 /// Folder of their label maps, beside it.
@@ -62,6 +65,23 @@ pub(super) fn list(path: &Path) -> Result<Vec<Entry>> {
 /// Lists the label maps that lie beside the pictures, sorted by name.
 pub(super) fn list_labels(path: &Path) -> Result<Vec<Entry>> {
     Ok(list_separately(path)?.1)
+}
+
+/// The bytes of a file beside the pictures, where it is there.
+pub(super) fn read_beside(path: &Path, name: &str) -> Result<Option<Vec<u8>>> {
+    if path.is_dir() {
+        let file = path.join(name);
+        let bytes = file.exists().then(|| fs::read(&file).map_err(Error::io("read", &file)));
+        return bytes.transpose();
+    }
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let unreadable = |e| Error::dataset(path, format!("{name} cannot be read: {e}"));
+    let mut archive =
+        ZipArchive::new(BufReader::new(file)).map_err(|e| unreadable(io::Error::from(e)))?;
+    let Ok(member) = archive.by_name(name) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    member.take(MAX_BESIDE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(Some(bytes))
 }
 
 /// The pictures and the label maps.

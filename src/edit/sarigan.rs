@@ -13,9 +13,36 @@
 use serde::Serialize;
 
 use crate::models::sarigan::{Codes, Generator, Grouping, LayerCodes, activation_maps};
-use crate::sample::{Noise, Plane, Rgb, Sampler, ranges};
+use crate::sample::{Look, Plane, Rgb, Sampler, ranges};
 use crate::tensor::Tensor;
+use crate::train::snapshot::Trained;
 use crate::{Error, Result};
+
+/// A network whose groups are looked at and edited.
+pub struct Editor<'a> {
+    /// The network.
+    pub g: &'a Generator,
+    /// The groups of every layer of `convs`.
+    pub groups: Vec<Grouping>,
+    sampler: Sampler<'a>,
+}
+
+impl<'a> Editor<'a> {
+    /// Of a network that is not being trained.
+    pub fn new(trained: &'a Trained<Generator>, look: Look) -> Self {
+        let g = &*trained.network.model;
+        Self { g, groups: g.groupings(), sampler: trained.sampler(g, look) }
+    }
+
+    /// The same network's pictures.
+    pub fn sampler(&self) -> &Sampler<'a> {
+        &self.sampler
+    }
+
+    fn codes(&self, seed: u64) -> LayerCodes {
+        self.g.codes(&self.sampler.styles(&self.sampler.w(seed)))
+    }
+}
 
 /// The groups of one layer of `convs`: of its input channels.
 #[derive(Clone, Debug, Serialize)]
@@ -103,10 +130,10 @@ fn mean_similarities(assignment: &[Option<usize>], similarity: &Plane) -> [Optio
 ///
 /// # Errors
 /// What the device reports.
-pub fn layer_groups(g: &Generator, groups: &[Grouping]) -> Result<Vec<LayerGroups>> {
-    let similarities = g.similarities();
-    let layers = groups.iter().zip(&similarities).enumerate();
-    layers.map(|(k, (grouping, co))| LayerGroups::new(g, k, grouping, co)).collect()
+pub fn layer_groups(editor: &Editor<'_>) -> Result<Vec<LayerGroups>> {
+    let similarities = editor.g.similarities();
+    let layers = editor.groups.iter().zip(&similarities).enumerate();
+    layers.map(|(k, (grouping, co))| LayerGroups::new(editor.g, k, grouping, co)).collect()
 }
 
 /// Layers of `convs` that `text` means: a key as `convs.3`, a resolution, or `all`.
@@ -272,15 +299,14 @@ impl Strip {
 /// When there are fewer steps, or the edit names a layer or a group that does not exist.
 #[track_caller]
 pub fn interpolate(
-    sampler: &Sampler<'_>,
+    editor: &Editor<'_>,
     edit: &Edit,
     [own, other]: [u64; 2],
-    (psi, noise): (f64, Noise),
     n: usize,
 ) -> Result<Strip> {
     assert!(n >= 2, "interpolate: {n} steps; it has two ends");
-    let (g, groups, noise) = (sampler.generator(), sampler.groups(), sampler.noise(own, noise));
-    let (own, other) = (sampler.codes(own, psi), sampler.codes(other, psi));
+    let Editor { g, groups, sampler } = editor;
+    let (noise, own, other) = (sampler.noise(own), editor.codes(own), editor.codes(other));
     let size = g.config().size;
     let mut inputs = Vec::new();
     let image = g.synthesis_with(&own, &noise, groups, |key, y| {
@@ -324,13 +350,12 @@ fn mean_map(maps: &[Plane], size: usize) -> Plane {
 /// # Errors
 /// What the device reports.
 pub fn group_maps(
-    sampler: &Sampler<'_>,
+    editor: &Editor<'_>,
     seed: u64,
-    psi: f64,
     layers: &[usize],
 ) -> Result<(Rgb, Vec<Vec<Plane>>)> {
-    let (g, groups) = (sampler.generator(), sampler.groups());
-    let (codes, noise) = (sampler.codes(seed, psi), sampler.noise(seed, Noise::Const));
+    let Editor { g, groups, sampler } = editor;
+    let (codes, noise) = (editor.codes(seed), sampler.noise(seed));
     let mut maps = Vec::new();
     let image = g.synthesis_with(&codes, &noise, groups, |key, y| {
         let read = layers.iter().filter(|&&k| Generator::input_key(k) == key);

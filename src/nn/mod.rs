@@ -13,4 +13,4 @@ pub use conv::{
 };
 pub use linear::EqualLinear;
 pub use module::{Builder, Init, Network, Param, Parameters, Values};
-pub use optim::{Adam, Moments, ema_update};
+pub use optim::{Adam, AdamForm, Moments, ema_update};

@@ -246,6 +246,8 @@ pub struct Parameters {
     starts: Tensor,
     zeros: Tensor,
     tracked: bool,
+    /// One for each parameter.
+    frozen: Vec<bool>,
 }
 
 impl Parameters {
@@ -257,6 +259,7 @@ impl Parameters {
         }
         let indices: Vec<i32> = offsets.iter().map(|&k| k as i32).collect();
         let longest = builder.params.iter().map(|p| p.shape().numel()).max().unwrap_or(1);
+        let frozen = vec![false; builder.params.len()];
         let mut parameters = Self {
             params: builder.params,
             buffers: builder.buffers,
@@ -269,6 +272,7 @@ impl Parameters {
             ),
             offsets,
             tracked: false,
+            frozen,
         };
         parameters.publish();
         parameters
@@ -320,10 +324,16 @@ impl Parameters {
         self.publish();
     }
 
+    /// Leaves the parameters of some keys as they are: from now on none of them is tracked.
+    pub fn freeze(&mut self, is_frozen: impl Fn(&str) -> bool) {
+        self.frozen = self.params.iter().map(|param| is_frozen(&param.0.key)).collect();
+        self.publish();
+    }
+
     fn publish(&mut self) {
-        for (param, &offset) in self.params.iter().zip(&self.offsets) {
+        for ((param, &offset), frozen) in self.params.iter().zip(&self.offsets).zip(&self.frozen) {
             let value = self.slab.segment(offset, param.shape());
-            param.set(if self.tracked { value.tracked() } else { value });
+            param.set(if self.tracked && !frozen { value.tracked() } else { value });
         }
     }
 

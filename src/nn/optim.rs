@@ -1,9 +1,21 @@
 //! Adam and the moving average, as pointwise expressions over slabs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
-/// Adam (Kingma and Ba 2015, algorithm 1), with eps outside the corrected square root.
+/// Where Adam adds its eps: to the root of the second moment after its correction, or before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdamForm {
+    /// After: algorithm 1.
+    PyTorch,
+    /// Before: the note below algorithm 1.
+    TensorFlow,
+}
+
+/// Adam (Kingma and Ba 2015, algorithm 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Step size.
@@ -14,6 +26,8 @@ pub struct Adam {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub eps: f64,
+    /// Where.
+    pub form: AdamForm,
 }
 
 /// What Adam remembers of one slab.
@@ -45,6 +59,11 @@ impl Adam {
         s.step += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(s.step).unwrap_or(i32::MAX));
         let (c1, c2) = (correction(self.beta1), correction(self.beta2));
+        // √v + eps, all corrected, is √(v / c₂) + eps / √c₂.
+        let eps = match self.form {
+            AdamForm::PyTorch => self.eps,
+            AdamForm::TensorFlow => self.eps / c2.sqrt(),
+        };
         let [old, g_k, blocked_k, p_k] = Expr::inputs();
         let keep = |new: Expr, old: &Expr| blocked_k.greater(0.0).select(old, new);
         let v = old.clone() * self.beta2 + g_k.square() * (1.0 - self.beta2);
@@ -56,7 +75,7 @@ impl Adam {
                 pointwise(&[&m, g, blocked], &keep(new, &old))
             },
         );
-        let step = g_k * (self.lr / c1) / ((old * (1.0 / c2)).sqrt() + self.eps);
+        let step = g_k * (self.lr / c1) / ((old * (1.0 / c2)).sqrt() + eps);
         let new = pointwise(&[&s.v, &first, blocked, p], &keep(p_k.clone() - step, &p_k));
         s.m = (self.beta1 != 0.0).then_some(first);
         new

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use super::Rgb;
 use crate::Result;
 use crate::device::Device;
-use crate::models::sarigan::{Generator, Grouping, LayerCodes};
+use crate::models::stylegan::{toward, truncate};
+use crate::models::{Generator, Sizes, Synthesizer};
 use crate::ops::random::{Draw, Stream, normals};
 use crate::tensor::{Pending, Tensor};
 
@@ -23,68 +24,112 @@ pub enum Noise {
     None,
 }
 
+/// How pictures are made of styles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Look {
+    /// Truncation: 1 is the network's whole variety, 0 the mean picture.
+    pub psi: f64,
+    /// Layers that are truncated, from the first on; all of them without.
+    pub cutoff: Option<usize>,
+    /// Where noise comes from.
+    pub noise: Noise,
+    /// The class of all pictures; without, a seed's remainder tells.
+    pub class: Option<usize>,
+    /// Level of detail of networks that grow.
+    pub lod: f64,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { psi: 1.0, cutoff: None, noise: Noise::Const, class: None, lod: 0.0 }
+    }
+}
+
 /// A generator that makes one picture per seed.
 ///
 /// Latent and noise are drawn on the host from (seed, stream), and every picture is computed alone,
 /// so that it depends neither on its neighbours nor on the order.
 pub struct Sampler<'a> {
-    g: &'a Generator,
-    mean: &'a Tensor,
+    g: &'a dyn Generator,
+    synthesizer: Box<dyn Synthesizer + 'a>,
+    sizes: Sizes,
+    mean: Option<Tensor>,
+    look: Look,
     device: Device,
-    groups: Vec<Grouping>,
 }
 
 impl<'a> Sampler<'a> {
-    /// From a network that is not being trained, and its mean style `[1, 2 S]`.
-    pub fn new(g: &'a Generator, mean: &'a Tensor) -> Self {
-        Self { g, mean, device: mean.device().clone(), groups: g.groupings() }
+    /// From a network that is not being trained, and its mean w `[1, W]`, which only truncation
+    /// needs.
+    pub fn new(
+        g: &'a dyn Generator,
+        sizes: Sizes,
+        mean: Option<&Tensor>,
+        look: Look,
+        device: &Device,
+    ) -> Self {
+        let (mean, device) = (mean.cloned(), device.clone());
+        Self { g, synthesizer: g.synthesizer(), sizes, mean, look, device }
     }
 
-    /// The network.
-    pub fn generator(&self) -> &Generator {
-        self.g
+    /// The network's sizes.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
-    /// The groups of every layer of `convs`.
-    pub fn groups(&self) -> &[Grouping] {
-        &self.groups
-    }
-
-    /// The final style `[1, 2 S]` of a seed, truncated toward the mean.
-    pub fn style(&self, seed: u64, psi: f64) -> Tensor {
-        let width = self.g.config().style_dim;
+    /// w `[1, W]` of a seed, before any truncation.
+    pub fn w(&self, seed: u64) -> Tensor {
         let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
+        let (width, classes) = (self.sizes.latent, self.sizes.classes.max(1) as u64);
         let z = Tensor::from_slice(&normals(draw, width), [1, width], &self.device);
-        let (_, w) = self.g.mapping.forward(&z);
-        if psi == 1.0 { w } else { self.g.truncate(&w, self.mean, psi) }
+        let class = self.look.class.unwrap_or((seed % classes) as usize);
+        self.g.map(&z, self.sizes.label([class], &self.device).as_ref())
     }
 
-    /// What the layers make of that style.
-    pub fn codes(&self, seed: u64, psi: f64) -> LayerCodes {
-        self.g.codes(&vec![self.style(seed, psi); self.g.config().n_latents()])
+    /// One style per layer from w `[1, W]`, truncated.
+    ///
+    /// # Panics
+    /// When truncation is asked for, and there is no mean to go to.
+    pub fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        let Look { psi, cutoff, .. } = self.look;
+        if psi == 1.0 {
+            return self.g.styles(w);
+        }
+        let mean = self.mean.as_ref().expect("truncation needs a mean style");
+        match cutoff {
+            None => self.g.styles(&toward(w, mean, psi)),
+            Some(layers) => truncate(&self.g.styles(w), &self.g.styles(mean), psi, layers),
+        }
     }
 
-    /// The planes of noise for a seed, `[1, 1, r, r']` each.
-    pub fn noise(&self, seed: u64, noise: Noise) -> Vec<Tensor> {
-        let plane = |k: usize| {
-            let [h, w] = self.g.config().noise_size(k);
+    /// The noise of every layer for a seed, `[1, ...]` each.
+    pub fn noise(&self, seed: u64) -> Vec<Tensor> {
+        let layer = |(k, &[c, h, w]): (usize, &[usize; 3])| {
             let draw = |seed, step| Draw { seed, stream: Stream::SampleNoise.of(k), step };
-            let values = match noise {
-                Noise::Const => normals(draw(seed, 0), h * w),
-                Noise::Random(other) => normals(draw(other, seed), h * w),
-                Noise::None => vec![0.0; h * w],
+            let values = match self.look.noise {
+                Noise::Const => normals(draw(seed, 0), c * h * w),
+                Noise::Random(other) => normals(draw(other, seed), c * h * w),
+                Noise::None => vec![0.0; c * h * w],
             };
-            Tensor::from_slice(&values, [1, 1, h, w], &self.device)
+            Tensor::from_slice(&values, [1, c, h, w], &self.device)
         };
-        (0..self.g.config().n_noises()).map(plane).collect()
+        self.sizes.noise.iter().enumerate().map(layer).collect()
+    }
+
+    /// The picture of styles, one per layer, and of noise: `[1, 3, H, W]`.
+    ///
+    /// # Panics
+    /// When there are not as many as layers.
+    pub fn synthesize(&self, styles: &[Tensor], noise: &[Tensor]) -> Tensor {
+        self.synthesizer.picture(styles, noise, self.look.lod)
     }
 
     /// The picture of a seed.
     ///
     /// # Errors
     /// What the device reports.
-    pub fn picture(&self, seed: u64, psi: f64, noise: Noise) -> Result<Rgb> {
-        self.finish(self.start(seed, psi, noise))
+    pub fn picture(&self, seed: u64) -> Result<Rgb> {
+        self.finish(self.start(seed))
     }
 
     /// The pictures of seeds, in their order. The device works ahead while earlier ones are used.
@@ -94,29 +139,46 @@ impl<'a> Sampler<'a> {
     pub fn pictures(
         &self,
         seeds: impl IntoIterator<Item = u64>,
-        psi: f64,
-        noise: Noise,
     ) -> impl Iterator<Item = Result<Rgb>> {
-        let mut seeds = seeds.into_iter();
+        self.ahead(seeds.into_iter().map(move |seed| move || self.start(seed)))
+    }
+
+    /// The pictures of styles and noise, as [`Sampler::pictures`].
+    ///
+    /// # Errors
+    /// As [`Sampler::picture`], in place of a picture.
+    pub fn pictures_of(
+        &self,
+        all: impl IntoIterator<Item = (Vec<Tensor>, Vec<Tensor>)>,
+    ) -> impl Iterator<Item = Result<Rgb>> {
+        self.ahead(
+            all.into_iter()
+                .map(move |(styles, noise)| move || self.synthesize(&styles, &noise).read_async()),
+        )
+    }
+
+    fn ahead<F: FnOnce() -> Pending>(
+        &self,
+        starts: impl IntoIterator<Item = F>,
+    ) -> impl Iterator<Item = Result<Rgb>> {
+        let mut starts = starts.into_iter();
         let mut started = VecDeque::new();
         std::iter::from_fn(move || {
             while started.len() < AHEAD
-                && let Some(seed) = seeds.next()
+                && let Some(start) = starts.next()
             {
-                started.push_back(self.start(seed, psi, noise));
+                started.push_back(start());
             }
             started.pop_front().map(|picture| self.finish(picture))
         })
     }
 
-    fn start(&self, seed: u64, psi: f64, noise: Noise) -> Pending {
-        let noise = self.noise(seed, noise);
-        let codes = self.codes(seed, psi);
-        self.g.synthesis_with(&codes, &noise, &self.groups, |_, _| ()).read_async()
+    fn start(&self, seed: u64) -> Pending {
+        self.synthesize(&self.styles(&self.w(seed)), &self.noise(seed)).read_async()
     }
 
     fn finish(&self, picture: Pending) -> Result<Rgb> {
-        let [height, width] = self.g.config().picture_size();
+        let [height, width] = self.sizes.picture;
         Ok(Rgb::from_planes(&picture.wait()?, width, height))
     }
 }

@@ -20,7 +20,7 @@ mod project;
 mod seeds;
 mod sheet;
 
-pub use generate::{Noise, Sampler};
+pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{cubic_spline, lerp, slerp};

@@ -1,12 +1,14 @@
 //! Progressive growing: which resolution is trained when, and how real pictures follow. PGGAN,
 //! section 2; StyleGAN's published schedules.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ops::resample::pool::Pool2d;
 use crate::ops::resample::resize::Resize;
 use crate::tensor::Tensor;
 
 /// Sizes are powers of two. A table gives (resolution, value) pairs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Growing {
     /// Side of the first pictures.
     pub init_res: usize,
@@ -73,6 +75,45 @@ impl Growing {
             (None, 512 | 1024) if self.lr_scales.is_empty() => 3.0,
             _ => 1.0,
         }
+    }
+}
+
+impl Growing {
+    /// From `init_res` to `final_res`, so many pictures at each resolution and as many while the next
+    /// one is blended in. A batch is `batch` pictures at last and twice as many at each resolution
+    /// below, 64 at most where `batch` is no more.
+    pub fn doubling(init_res: usize, final_res: usize, images: u64, batch: usize) -> Self {
+        let levels = (final_res / init_res).ilog2();
+        let at = |k: u32| (final_res >> k, (batch << k).min(batch.max(64)));
+        Self {
+            init_res,
+            final_res,
+            training_images: images,
+            transition_images: images,
+            base_batch: batch,
+            batch_sizes: (0..=levels).map(at).collect(),
+            lr_scales: Vec::new(),
+        }
+    }
+
+    /// Pictures until the final resolution is all that is trained.
+    pub fn images(&self) -> u64 {
+        let levels = u64::from((self.final_res / self.init_res).ilog2());
+        levels * (self.training_images + self.transition_images)
+    }
+}
+
+/// Pictures `[N, C, H, W]` of the final size as they are at a level of detail: without what only
+/// higher levels show.
+///
+/// # Panics
+/// As [`at_level`].
+#[track_caller]
+pub fn reduced(x: &Tensor, lod: f64) -> Tensor {
+    match lod {
+        0.0 => x.clone(),
+        1.0.. => at_level(&x.avg_pool2d(&Pool2d::tiles(1 << lod as usize), true), lod),
+        _ => at_level(x, lod),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Everything random or read from disk that a step needs, as tensors.
 
-use super::recipe::{Mixing, Phase, Recipe};
+use super::recipe::{Mixing, Objective, Phase, Recipe};
 use crate::device::Device;
-use crate::models::sarigan::Config;
+use crate::models::Sizes;
 use crate::ops::random::{Draw, Stream};
 use crate::tensor::Tensor;
 
@@ -13,8 +13,12 @@ pub struct Draws {
     pub z: Tensor,
     /// Second latents, where there are any.
     pub mix: Option<Mix>,
-    /// One plane per layer, `[B, 1, r, r']`.
+    /// One for each layer that takes it, `[B, 1, r, r']`; without, the network's own counts.
     pub noise: Vec<Tensor>,
+    /// Classes `[B, classes]`, where there are any: 1 for a sample's own, else 0.
+    pub label: Option<Tensor>,
+    /// Where WGAN-GP looks between a real picture and a fake one, `[B, 1, 1, 1]`.
+    pub blend: Option<Tensor>,
 }
 
 /// Second latents `[B, S]` and what they are for.
@@ -57,7 +61,33 @@ impl Draws {
             Mix::Swap(z) => Mix::Swap(part.of(z)),
         });
         let noise = self.noise.iter().map(|plane| part.of(plane)).collect();
-        Self { z: part.of(&self.z), mix, noise }
+        let of = |x: &Option<Tensor>| x.as_ref().map(|x| part.of(x));
+        let (label, blend) = (of(&self.label), of(&self.blend));
+        Self { z: part.of(&self.z), mix, noise, label, blend }
+    }
+}
+
+/// Real pictures.
+#[derive(Clone, Debug)]
+pub struct Reals {
+    /// `[B, 3, H, W]`, from -1 to 1.
+    pub images: Tensor,
+    /// Their classes, as of [`Draws`].
+    pub label: Option<Tensor>,
+    /// Level of detail at which they are, and at which networks that grow are trained.
+    pub lod: f64,
+}
+
+impl From<Tensor> for Reals {
+    fn from(images: Tensor) -> Self {
+        Self { images, label: None, lod: 0.0 }
+    }
+}
+
+impl Reals {
+    pub(super) fn part(&self, part: &Part) -> Self {
+        let label = self.label.as_ref().map(|label| part.of(label));
+        Self { images: part.of(&self.images), label, lod: self.lod }
     }
 }
 
@@ -73,33 +103,48 @@ pub struct PathInputs {
 /// Inputs of one training step.
 #[derive(Clone, Debug)]
 pub struct StepInputs {
-    /// Pictures `[B, 3, H, W]`, from -1 to 1.
-    pub real: Tensor,
+    /// From the loader.
+    pub reals: Reals,
     /// For the discriminator's phase.
     pub d: Draws,
     /// For the generator's phase.
     pub g: Draws,
     /// At steps where the path-length phase fires.
     pub path: Option<PathInputs>,
+    /// Factor of the learning rate.
+    pub lr_scale: f64,
     /// In how many parts, one after another, the batch is computed; 1 is the whole.
     pub parts: usize,
 }
 
 impl StepInputs {
-    /// The inputs of a step as a function of (seed, step), in one part; `real` comes from the
-    /// loader.
-    pub fn draw(config: &Config, recipe: &Recipe, seed: u64, step: u64, real: Tensor) -> Self {
-        let batch = real.size(0);
-        let source = Source { config, recipe, seed, step, device: real.device().clone() };
+    /// The inputs of a step as a function of (seed, step), in one part; the fakes have the classes of
+    /// the reals.
+    pub fn draw(
+        sizes: &Sizes,
+        recipe: &Recipe,
+        seed: u64,
+        step: u64,
+        reals: impl Into<Reals>,
+    ) -> Self {
+        let reals = reals.into();
+        let batch = reals.images.size(0);
+        let source = Source { sizes, recipe, seed, step, reals: &reals };
         let fires = recipe.at(step).any(|s| matches!(s.phase, Phase::PathLength { .. }));
         let path = fires.then(|| {
             let batch = (batch / 2).max(1);
-            let [h, w] = config.picture_size();
-            let size = [batch, 3, h, w];
-            let direction = source.at(Stream::PathDirection, 0).normals(size, &source.device);
+            let [h, w] = sizes.picture;
+            let device = reals.images.device();
+            let direction = source.at(Stream::PathDirection, 0).normals([batch, 3, h, w], device);
             PathInputs { draws: source.draws(2, batch), direction }
         });
-        Self { d: source.draws(0, batch), g: source.draws(1, batch), path, real, parts: 1 }
+        let (d, g) = (source.draws(0, batch), source.draws(1, batch));
+        Self { d, g, path, reals, lr_scale: 1.0, parts: 1 }
+    }
+
+    /// Pictures per phase.
+    pub fn batch(&self) -> usize {
+        self.reals.images.size(0)
     }
 
     /// The batch in parts that together judge as the whole does: samples that share a minibatch
@@ -112,14 +157,14 @@ impl StepInputs {
         if self.parts == 1 {
             return vec![Part::Whole];
         }
-        let batch = self.real.size(0);
+        let batch = self.batch();
         let rows = batch / stddev_group;
         assert!(rows.is_multiple_of(self.parts), "{rows} groups in {} parts", self.parts);
         let width = rows / self.parts;
         let part = |k: usize| {
             // Sample i shares its deviation with all those of equal remainder.
             let own = |i: &usize| (k * width..(k + 1) * width).contains(&(i % rows));
-            Part::new((0..batch).filter(own), self.real.device())
+            Part::new((0..batch).filter(own), self.reals.images.device())
         };
         (0..self.parts).map(part).collect()
     }
@@ -144,11 +189,11 @@ impl PathInputs {
 }
 
 struct Source<'a> {
-    config: &'a Config,
+    sizes: &'a Sizes,
     recipe: &'a Recipe,
     seed: u64,
     step: u64,
-    device: Device,
+    reals: &'a Reals,
 }
 
 impl Source<'_> {
@@ -156,24 +201,35 @@ impl Source<'_> {
         Draw { seed: self.seed, stream: stream.of(k), step: self.step }
     }
 
+    /// Layers that run: each whole level of detail leaves out two.
+    fn layers(&self) -> usize {
+        self.sizes.layers.saturating_sub(2 * self.reals.lod as usize)
+    }
+
     fn draws(&self, phase: usize, batch: usize) -> Draws {
-        let width = [batch, self.config.style_dim];
-        let latent = |stream| self.at(stream, phase).normals(width, &self.device);
+        let (sizes, recipe, device) = (self.sizes, self.recipe, self.reals.images.device());
+        let latent = |stream| self.at(stream, phase).normals([batch, sizes.latent], device);
         let choice = self.at(Stream::TrainMix, phase);
-        let mixed = choice.uniform(0) < self.recipe.style_mixing;
-        // Uniform in 1 ..= n_latents - 1.
-        let inject = 1 + (choice.uniform(1) * (self.config.n_latents() - 1) as f64) as usize;
-        let noise = |k: usize| {
-            let [h, w] = self.config.noise_size(k);
-            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, 1, h, w], &self.device)
+        let mixed = choice.uniform(0) < recipe.style_mixing && self.layers() > 1;
+        let mix = || match recipe.mixing {
+            // Uniform in 1 ..= layers - 1.
+            Mixing::Crossover => {
+                let inject = 1 + (choice.uniform(1) * (self.layers() - 1) as f64) as usize;
+                Mix::Crossover(latent(Stream::TrainMixLatent), inject)
+            }
+            Mixing::Swap => Mix::Swap(latent(Stream::TrainMixLatent)),
         };
+        let noise = |(k, &[c, h, w]): (usize, &[usize; 3])| {
+            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, c, h, w], device)
+        };
+        let blend = matches!(recipe.objective, Objective::WganGp(_))
+            .then(|| self.at(Stream::TrainBlend, phase).uniforms([batch, 1, 1, 1], device));
         Draws {
             z: latent(Stream::TrainLatent),
-            mix: mixed.then(|| match self.recipe.mixing {
-                Mixing::Crossover => Mix::Crossover(latent(Stream::TrainMixLatent), inject),
-                Mixing::Swap => Mix::Swap(latent(Stream::TrainMixLatent)),
-            }),
-            noise: (0..self.config.n_noises()).map(noise).collect(),
+            mix: mixed.then(mix),
+            noise: sizes.noise.iter().enumerate().map(noise).collect(),
+            label: self.reals.label.as_ref().map(|label| label.narrow(0, 0, batch)),
+            blend,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The named terms of the objectives, one function each.
 
+use serde::{Deserialize, Serialize};
+
 use crate::autograd::grad;
 use crate::tensor::Tensor;
 
@@ -78,7 +80,7 @@ pub fn path_penalty(lengths: &Tensor, mean: &Tensor, decay: f64) -> PathPenalty 
 }
 
 /// Weights of [`wgan_gp`]. PGGAN, appendix A.1, has 10, 1 and 0.001.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WganGp {
     /// λ, of the gradient penalty.
     pub lambda: f64,
@@ -100,7 +102,7 @@ pub struct WganGpLoss {
 /// mean of D(fake) − D(real) + λ/γ² (‖d D(mixed) / d mixed‖ − γ)² + ε D(real)². Gulrajani et al.
 /// 2017, equation 3, as PGGAN uses it.
 ///
-/// Scores `[N, 1]`; `mixed` `[N, 3, H, W]` lies between reals and fakes, and `on_mixed` is its score.
+/// Scores of any shape; `mixed` `[N, 3, H, W]` lies between reals and fakes, and `on_mixed` is its score.
 ///
 /// # Panics
 /// When `mixed` is not tracked, or shapes do not fit.

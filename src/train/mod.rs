@@ -7,6 +7,7 @@
 pub mod adaptation;
 pub mod augment;
 pub mod folder;
+pub mod game;
 pub mod growing;
 pub mod inputs;
 pub mod loss;
@@ -20,9 +21,10 @@ pub mod state;
 pub mod stats;
 pub mod step;
 
-pub use inputs::{Draws, Mix, PathInputs, StepInputs};
+pub use growing::Growing;
+pub use inputs::{Draws, Mix, PathInputs, Reals, StepInputs};
 pub use options::Options;
-pub use recipe::{Average, Mixing, Phase, Recipe, Scheduled};
+pub use recipe::{Average, Mixing, Objective, Phase, Recipe, Scheduled};
 pub use report::Report;
 pub use run::{Outcome, Run, Watch};
 pub use state::State;

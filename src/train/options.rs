@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::growing::Stage;
 use super::recipe::{Phase, Recipe};
-use crate::models::sarigan::Config;
+use crate::models::Config;
 use crate::ops::norm::stddev_group;
 use crate::{Error, Result};
 
@@ -16,7 +17,7 @@ pub struct Options {
     pub network: Config,
     /// Phases and weights.
     pub recipe: Recipe,
-    /// Pictures per step.
+    /// Pictures per step; of networks that grow, at the full resolution.
     pub batch: usize,
     /// Pictures that are computed at once.
     pub batch_gpu: usize,
@@ -24,6 +25,12 @@ pub struct Options {
     pub seed: u64,
     /// Whether pictures are mirrored at random.
     pub mirror: bool,
+    /// Layers of the discriminator, from the picture on, that stay as they are.
+    #[serde(default)]
+    pub freezed: usize,
+    /// Run folder or snapshot whose networks are the first ones.
+    #[serde(default)]
+    pub transfer: Option<PathBuf>,
     /// What the pictures are: names and sizes, hashed.
     pub fingerprint: String,
 
@@ -47,7 +54,7 @@ impl Options {
     /// # Errors
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
-        check_res(self.network.size)?;
+        check_res(self.network.resolution())?;
         self.network.check_square()?;
         let positive = [
             ("--batch", self.batch as f64),
@@ -65,7 +72,7 @@ impl Options {
         }
         for scheduled in &self.recipe.phases {
             let (flag, weight) = match scheduled.phase {
-                Phase::R1 { gamma } => ("--r1-gamma", gamma),
+                Phase::R1 { gamma } | Phase::Discriminator { gamma, .. } => ("--r1-gamma", gamma),
                 Phase::Generator { info_weight, .. } => ("--info-weight", info_weight),
                 _ => continue,
             };
@@ -91,7 +98,7 @@ impl Options {
     /// When the parts would not judge as the whole batch does, naming the sizes that would.
     pub fn parts(&self) -> Result<usize> {
         let (batch, part) = (self.batch, self.batch_gpu);
-        let group = stddev_group(batch, self.network.stddev_group);
+        let group = stddev_group(batch, *self.network.clone().stddev_group());
         let fits = |part: usize| batch.is_multiple_of(part) && part.is_multiple_of(group);
         if part > 0 && fits(part) {
             return Ok(batch / part);
@@ -103,6 +110,28 @@ impl Options {
              {possible} (smaller ones with a smaller --mbstd-group)"
         );
         Err(Error::config("--batch-gpu", reason))
+    }
+
+    /// What is trained after so many images.
+    pub fn stage(&self, images: u64) -> Stage {
+        let whole = Stage {
+            lod: 0.0,
+            resolution: self.network.resolution(),
+            batch_size: self.batch,
+            lr_scale: 1.0,
+        };
+        self.recipe.growing.as_ref().map_or(whole, |growing| growing.stage(images))
+    }
+
+    /// Steps of the whole run.
+    pub fn steps(&self) -> u64 {
+        let total = self.images();
+        let (mut images, mut steps) = (0, 0);
+        while images < total {
+            images += self.stage(images).batch_size as u64;
+            steps += 1;
+        }
+        steps
     }
 
     /// Images that the whole run shows.
@@ -118,11 +147,13 @@ impl Options {
     pub fn check_resumed(&self, before: &Self, is_override: bool) -> Result<()> {
         if self.network != before.network {
             let reason = "the resumed run has another network; leave it out, or start a new run";
-            let flags = "--res, --preset, --form, --groups, --mbstd-group or --recipe";
+            let flags =
+                "--cfg, --res, --preset, --cond, --form, --groups, --mbstd-group or --recipe";
             return Err(Error::config(flags, reason));
         }
         let compared = [
-            ("--recipe, --r1-gamma, --info-weight or --lr", self.recipe == before.recipe),
+            ("--recipe, --r1-gamma, --info-weight, --lr or --grow", self.recipe == before.recipe),
+            ("--freezed", self.freezed == before.freezed),
             ("--batch", self.batch == before.batch),
             ("--seed", self.seed == before.seed),
             ("--mirror", self.mirror == before.mirror),

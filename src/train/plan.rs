@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::options::Options;
 use crate::device::Device;
 use crate::memory::human;
-use crate::models::sarigan::{Discriminator, Form, Generator};
+use crate::models::sarigan::Form;
 use crate::nn::Builder;
 use crate::ops::conv::Conv2d;
 use crate::tensor::Tensor;
@@ -56,17 +56,17 @@ impl Plan {
     pub fn new(options: &Options, device: &Device) -> Self {
         let config = &options.network;
         let parameters = [
-            count(|b| drop(Generator::new(config, b, device))),
-            count(|b| drop(Discriminator::new(config, b, device))),
+            count(|b| drop(config.generator(b, device))),
+            count(|b| drop(config.discriminator(b, device))),
         ];
-        let live = match config.form {
-            Form::Weight => LIVE_TENSORS,
-            Form::Feature => LIVE_TENSORS_FEATURE,
+        let live = match config.sarigan().map(|config| config.form) {
+            Some(Form::Feature) => LIVE_TENSORS_FEATURE,
+            _ => LIVE_TENSORS,
         };
-        let levels = || config.channels.range(4..=config.size);
-        let planes: usize = levels().map(|(size, channels)| size * size * channels).sum();
+        let levels = config.levels();
+        let planes: usize = levels.iter().map(|(size, channels)| size * size * channels).sum();
         // Before its blur a layer's output has a border of up to three pixels.
-        let largest = levels().map(|(size, channels)| (size + 3).pow(2) * channels).max();
+        let largest = levels.iter().map(|(size, channels)| (size + 3).pow(2) * channels).max();
         Self {
             device: device.clone(),
             parameters,
@@ -161,14 +161,15 @@ pub fn seconds_per_step(options: &Options, device: &Device) -> Result<f64> {
     let config = &options.network;
     let sweep = sweep_seconds(device)?;
     let mut seconds = 0.0;
-    for (&size, &channels) in config.channels.range(4..=config.size) {
+    let mut below = 0;
+    for (size, channels) in config.levels() {
         let speed = convolution_speed(size, channels, options.batch_gpu, device)?;
         // Two 3x3 convolutions, one of them at half the resolution on one side.
-        let below = config.channels.get(&(size / 2)).copied().unwrap_or(0);
         let pixels = (size * size) as f64;
         let flops = 18.0 * pixels * (channels * channels + channels * below / 4) as f64;
         seconds += flops * (PASSES[0] + PASSES[1]) / speed;
         seconds += SWEEPS * pixels * channels as f64 * sweep;
+        below = channels;
     }
     Ok(seconds * options.batch as f64)
 }
@@ -217,12 +218,14 @@ mod tests {
 
     fn options(network: Config, batch: usize) -> Options {
         Options {
-            network,
+            network: network.into(),
             recipe: Recipe::official(),
             batch,
             batch_gpu: batch,
             seed: 0,
             mirror: false,
+            freezed: 0,
+            transfer: None,
             fingerprint: String::new(),
             data: PathBuf::new(),
             kimg: 1.0,

@@ -2,7 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nn::Adam;
+use super::growing::Growing;
+use super::loss::WganGp;
+use crate::models::System;
+use crate::nn::{Adam, AdamForm};
+
+/// What the scores are for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Real or not: the logistic loss, non-saturating for the generator.
+    Logistic,
+    /// A distance, with the penalty that makes it one.
+    WganGp(WganGp),
+}
 
 /// One part of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,17 +23,19 @@ use crate::nn::Adam;
 pub enum Phase {
     /// The paper's thresholds follow the kernels, which have moved.
     Thresholds,
-    /// The discriminator's logistic loss, with the style estimate of fakes.
+    /// The discriminator's loss, with the style estimate of fakes.
     Discriminator {
         /// Weight of the squared error of the style estimate.
         info_weight: f64,
+        /// Weight γ of the gradient penalty on reals in the same update, γ/2 · penalty; 0 without.
+        gamma: f64,
     },
     /// The gradient penalty on reals.
     R1 {
         /// Weight γ; the term is γ/2 · interval · penalty.
         gamma: f64,
     },
-    /// The generator's non-saturating loss, with the grouping losses and the style estimate.
+    /// The generator's loss, with the grouping losses and the style estimate.
     Generator {
         /// Weight of the grouping loss.
         loss1_weight: f64,
@@ -54,8 +69,8 @@ pub enum Average {
     HalfLife {
         /// Thousands of images.
         kimg: f64,
-        /// Share of the images seen.
-        rampup: f64,
+        /// Share of the images seen, where it counts.
+        rampup: Option<f64>,
     },
 }
 
@@ -65,7 +80,8 @@ impl Average {
         match self {
             Self::PerStep(decay) => decay,
             Self::HalfLife { kimg, rampup } => {
-                let half_life = (1000.0 * kimg).min(rampup * images as f64);
+                let seen = rampup.map_or(f64::INFINITY, |share| share * images as f64);
+                let half_life = (1000.0 * kimg).min(seen);
                 0.5f64.powf(batch as f64 / half_life.max(1e-8))
             }
         }
@@ -94,6 +110,14 @@ impl Phase {
             Self::Ema { .. } => "ema",
         }
     }
+
+    /// The network that it updates: `g` or `d`.
+    pub fn network(&self) -> &'static str {
+        match self {
+            Self::Discriminator { .. } | Self::R1 { .. } => "d",
+            _ => "g",
+        }
+    }
 }
 
 /// A phase and its interval.
@@ -115,12 +139,18 @@ pub struct Recipe {
     pub lr: f64,
     /// Adam's eps.
     pub adam_eps: f64,
+    /// Where it is added.
+    pub adam_form: AdamForm,
+    /// What the scores are for.
+    pub objective: Objective,
     /// Probability that a batch is made of two latents each.
     pub style_mixing: f64,
     /// How two latents make a picture.
     pub mixing: Mixing,
     /// In order.
     pub phases: Vec<Scheduled>,
+    /// When which resolution is trained, where networks grow.
+    pub growing: Option<Growing>,
 }
 
 const fn every(every: u64, phase: Phase) -> Scheduled {
@@ -135,15 +165,18 @@ impl Recipe {
             name: "official".into(),
             lr: 0.002,
             adam_eps: 1e-8,
+            adam_form: AdamForm::PyTorch,
+            objective: Objective::Logistic,
             style_mixing: 0.9,
             mixing: Mixing::Crossover,
             phases: vec![
-                every(1, Phase::Discriminator { info_weight }),
+                every(1, Phase::Discriminator { info_weight, gamma: 0.0 }),
                 every(16, Phase::R1 { gamma: 10.0 }),
                 every(1, Phase::Generator { loss1_weight: 0.1, loss2_weight: 5.0, info_weight }),
                 every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
                 every(1, Phase::Ema { average: Average::PerStep(0.5f64.powf(32.0 / 10_000.0)) }),
             ],
+            growing: None,
         }
     }
 
@@ -153,21 +186,91 @@ impl Recipe {
     /// instead of crossed over. The average ramps up, so that short runs have one.
     pub fn paper() -> Self {
         let info_weight = 10.0;
-        let average = Average::HalfLife { kimg: 10.0, rampup: 0.05 };
+        let average = Average::HalfLife { kimg: 10.0, rampup: Some(0.05) };
         Self {
             name: "paper".into(),
             lr: 0.002,
             adam_eps: 1e-8,
+            adam_form: AdamForm::PyTorch,
+            objective: Objective::Logistic,
             style_mixing: 0.5,
             mixing: Mixing::Swap,
             phases: vec![
                 every(100, Phase::Thresholds),
-                every(1, Phase::Discriminator { info_weight }),
+                every(1, Phase::Discriminator { info_weight, gamma: 0.0 }),
                 every(16, Phase::R1 { gamma: 10.0 }),
                 every(1, Phase::Generator { loss1_weight: 2.0, loss2_weight: 0.0, info_weight }),
                 every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
                 every(1, Phase::Ema { average }),
             ],
+            growing: None,
+        }
+    }
+
+    /// StyleGAN2, as its paper and code train it (appendix B); the average ramps up as in
+    /// StyleGAN2-ADA, so that short runs have one.
+    pub fn stylegan2() -> Self {
+        let average = Average::HalfLife { kimg: 10.0, rampup: Some(0.05) };
+        Self {
+            name: "stylegan2".into(),
+            phases: vec![
+                every(1, Phase::Discriminator { info_weight: 0.0, gamma: 0.0 }),
+                every(16, Phase::R1 { gamma: 10.0 }),
+                every(
+                    1,
+                    Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },
+                ),
+                every(4, Phase::PathLength { weight: 2.0, decay: 0.01 }),
+                every(1, Phase::Ema { average }),
+            ],
+            ..Self::official()
+        }
+    }
+
+    /// StyleGAN, as its published code and GenForce's port train it (appendix C): the penalty in
+    /// every update, and an average of the generator before its own.
+    pub fn stylegan() -> Self {
+        Self {
+            name: "stylegan".into(),
+            lr: 0.001,
+            adam_form: AdamForm::TensorFlow,
+            phases: vec![
+                every(1, Phase::Discriminator { info_weight: 0.0, gamma: 10.0 }),
+                every(1, Phase::Ema { average: Average::HalfLife { kimg: 10.0, rampup: None } }),
+                every(
+                    1,
+                    Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },
+                ),
+            ],
+            ..Self::official()
+        }
+    }
+
+    /// PGGAN, as its published code trains it (appendix A).
+    pub fn pggan() -> Self {
+        Self {
+            name: "pggan".into(),
+            style_mixing: 0.0,
+            objective: Objective::WganGp(WganGp { lambda: 10.0, target: 1.0, epsilon: 0.001 }),
+            phases: vec![
+                every(1, Phase::Discriminator { info_weight: 0.0, gamma: 0.0 }),
+                every(1, Phase::Ema { average: Average::PerStep(0.999) }),
+                every(
+                    1,
+                    Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },
+                ),
+            ],
+            ..Self::stylegan()
+        }
+    }
+
+    /// How a system's own paper or code trains it.
+    pub fn of(system: System) -> Self {
+        match system {
+            System::Sarigan => Self::official(),
+            System::StyleGan2 => Self::stylegan2(),
+            System::StyleGan => Self::stylegan(),
+            System::Pggan => Self::pggan(),
         }
     }
 
@@ -176,14 +279,12 @@ impl Recipe {
         self.phases.iter().filter(move |s| step.is_multiple_of(s.every))
     }
 
-    /// Adam for the discriminator, corrected for its lazy phase.
-    pub fn adam_d(&self) -> Adam {
-        self.lazy_adam(|phase| matches!(phase, Phase::R1 { .. }))
-    }
-
-    /// Adam for the generator, corrected for its lazy phase.
-    pub fn adam_g(&self) -> Adam {
-        self.lazy_adam(|phase| matches!(phase, Phase::PathLength { .. }))
+    /// Adam for a network, `g` or `d`, corrected for its lazy phase.
+    pub fn adam(&self, network: &str) -> Adam {
+        self.lazy_adam(|phase| match network {
+            "d" => matches!(phase, Phase::R1 { .. }),
+            _ => matches!(phase, Phase::PathLength { .. }),
+        })
     }
 
     /// With a further phase every k steps, an optimiser makes (k + 1) / k updates a step: learning
@@ -191,7 +292,13 @@ impl Recipe {
     fn lazy_adam(&self, is_lazy: impl Fn(&Phase) -> bool) -> Adam {
         let lazy = self.phases.iter().find(|s| is_lazy(&s.phase));
         let ratio = lazy.map_or(1.0, |s| s.every as f64 / (s.every + 1) as f64);
-        Adam { lr: self.lr * ratio, beta1: 0.0, beta2: 0.99f64.powf(ratio), eps: self.adam_eps }
+        Adam {
+            lr: self.lr * ratio,
+            beta1: 0.0,
+            beta2: 0.99f64.powf(ratio),
+            eps: self.adam_eps,
+            form: self.adam_form,
+        }
     }
 }
 
@@ -201,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_half_life_is_bounded_by_the_share_of_what_was_seen() {
-        let average = Average::HalfLife { kimg: 10.0, rampup: 0.05 };
+        let average = Average::HalfLife { kimg: 10.0, rampup: Some(0.05) };
         assert_eq!(average.decay(16, 0), 0.0, "the first average is the network");
         assert_eq!(average.decay(50, 1000), 0.5, "5% of 1,000");
         assert_eq!(average.decay(10_000, 1_000_000), 0.5, "10 kimg at last");

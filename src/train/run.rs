@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::folder::{self, Resumed};
-use super::inputs::StepInputs;
+use super::growing::reduced;
+use super::inputs::{Reals, StepInputs};
 use super::options::Options;
 use super::report::Report;
 use super::snapshot;
@@ -19,7 +20,7 @@ use super::step::step;
 use crate::data::{Dataset, EpochOrder, Loader};
 use crate::device::Device;
 use crate::files::write_atomically;
-use crate::sample::{Noise, Rgb, Sampler, grid, save_png};
+use crate::sample::{Look, Rgb, Sampler, grid, save_png};
 use crate::tensor::Tensor;
 use crate::{Error, Result, memory};
 
@@ -98,7 +99,7 @@ impl Run {
         dataset: Arc<Dataset>,
         device: &Device,
     ) -> Result<Self> {
-        let state = State::new(&options.network, &options.recipe, options.seed, device);
+        let state = first_state(&options, device)?;
         let folder = folder::create(outdir, description)?;
         Ok(Self { options, folder, dataset, state })
     }
@@ -113,10 +114,11 @@ impl Run {
         dataset: Arc<Dataset>,
         device: &Device,
     ) -> Result<Self> {
-        let state = match &from.snapshot {
+        let mut state = match &from.snapshot {
             Some(file) => snapshot::unpack(file, &options, device)?,
-            None => State::new(&options.network, &options.recipe, options.seed, device),
+            None => first_state(&options, device)?,
         };
+        state.freeze(options.freezed);
         folder::cut_stats(&from.folder, state.step)?;
         Ok(Self { options, folder: from.folder.clone(), dataset, state })
     }
@@ -137,7 +139,8 @@ impl Run {
         }
         let order =
             EpochOrder { len: self.dataset.len(), seed: options.seed, mirror: options.mirror };
-        let loader = Loader::new(self.dataset.clone(), order, options.batch, self.state.images);
+        let (set, plan) = (self.dataset.clone(), options.clone());
+        let loader = Loader::new(set, order, self.state.images, move |n| plan.stage(n).batch_size);
         let mut clock = Clock::new(self.state.images, &options);
         let mut stats = Collector::default();
         let mut pending: Option<Report> = None;
@@ -173,20 +176,28 @@ impl Run {
 
     /// One step on the next batch.
     fn step(&mut self, loader: &Loader) -> Result<Report> {
-        let Options { network, recipe, batch, seed, .. } = &self.options;
-        let pictures = loader.next_batch()?;
-        let size = [*batch, 3, network.size, network.size];
-        let real = Tensor::from_slice(&pictures.images, size, self.state.device());
+        let Options { network, recipe, seed, .. } = &self.options;
+        let (sizes, device) = (network.sizes(), self.state.device().clone());
+        let stage = self.options.stage(self.state.images);
+        let batch = loader.next_batch()?;
+        let [h, w] = sizes.picture;
+        let images = Tensor::from_slice(&batch.images, [stage.batch_size, 3, h, w], &device);
+        let classes = batch.pictures.iter().map(|&k| self.dataset.class(k));
+        let reals = Reals {
+            images: reduced(&images, stage.lod),
+            label: sizes.label(classes, &device),
+            lod: stage.lod,
+        };
         let number = self.state.step;
-        let mut inputs = StepInputs::draw(network, recipe, *seed, number, real);
-        inputs.parts = self.options.parts()?;
+        let mut inputs = StepInputs::draw(&sizes, recipe, *seed, number, reals);
+        inputs.lr_scale = stage.lr_scale;
+        inputs.parts = self.options.parts()? * (stage.batch_size / self.options.batch);
         Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
     }
 
     /// First pictures of a new run.
     fn begin(&self) -> Result<()> {
-        let res = self.options.network.size;
-        let (columns, rows) = grid_size(res);
+        let (columns, rows) = grid_size(self.options.network.resolution());
         let picture = |k: usize| Rgb::from_dataset(&self.dataset, k % self.dataset.len());
         let reals: Vec<Rgb> = (0..columns * rows).map(picture).collect::<Result<_>>()?;
         save_png(self.folder.join("reals.png"), &grid(&reals, columns, rows), &[])?;
@@ -194,11 +205,12 @@ impl Run {
     }
 
     fn fakes(&self, path: &Path) -> Result<()> {
-        let (columns, rows) = grid_size(self.options.network.size);
-        let g = &self.state.g_ema.model;
-        let unused = Tensor::scalar(0.0, self.state.device());
-        let sampler = Sampler::new(g, &unused);
-        let pictures = sampler.pictures(0..(columns * rows) as u64, 1.0, Noise::Const);
+        let network = &self.options.network;
+        let (columns, rows) = grid_size(network.resolution());
+        let look = Look { lod: self.options.stage(self.state.images).lod, ..Look::default() };
+        let g = &*self.state.g_ema.model;
+        let sampler = Sampler::new(g, network.sizes(), None, look, self.state.device());
+        let pictures = sampler.pictures(0..(columns * rows) as u64);
         let fakes: Vec<Rgb> = pictures.collect::<Result<_>>()?;
         let kimg = format!("{:.3}", self.state.images as f64 / 1000.0);
         let text = [("kimg", kimg.as_str()), ("psi", "1")];
@@ -288,6 +300,16 @@ impl Run {
         watch.line(line);
         append(&self.folder.join("log.txt"), line)
     }
+}
+
+/// The state before the first step: random networks, or those of another run.
+fn first_state(options: &Options, device: &Device) -> Result<State> {
+    let mut state = match &options.transfer {
+        Some(path) => snapshot::transfer(&folder::network(path)?.0, options, device)?,
+        None => State::new(&options.network, &options.recipe, options.seed, device),
+    };
+    state.freeze(options.freezed);
+    Ok(state)
 }
 
 /// Columns and rows of the grids in a run folder.

@@ -9,19 +9,20 @@ use super::options::Options;
 use super::state::State;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::models::sarigan::{Config, Discriminator, Generator};
+use crate::models::{Config, Generator, sarigan};
 use crate::nn::{Builder, Moments, Network, Parameters};
 use crate::ops::random::{Draw, Stream, normals};
+use crate::sample::{Look, Sampler};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
 /// Version of the layout below.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Latents behind the mean style.
 const MEAN_STYLES: usize = 4096;
 
 /// Numbers of a state that are not tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counters {
     /// Steps done.
     pub step: u64,
@@ -31,6 +32,9 @@ pub struct Counters {
     pub updates_g: u64,
     /// Updates of the discriminator.
     pub updates_d: u64,
+    /// Level of detail of the last step, where networks grow.
+    #[serde(default)]
+    pub lod: Option<f64>,
 }
 
 /// The whole run as a file's contents.
@@ -41,14 +45,14 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
     let mut file = Checkpoint {
         description: json!({
             "version": VERSION,
-            "system": "sarigan",
-            "network": state.g.model.config(),
+            "network": options.network,
             "options": options,
             "counters": Counters {
                 step: state.step,
                 images: state.images,
                 updates_g: state.moments_g.step,
                 updates_d: state.moments_d.step,
+                lod: state.lod,
             },
             "device": state.device().describe(),
             "kernels": state.device().kernels(),
@@ -74,8 +78,9 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
     }
     let mean = state.mean_path_length.to_vec()?;
     file.tensors.insert("train.mean_path_length".into(), (Shape::default(), mean));
-    let w_avg = mean_style(&state.g_ema.model, state.device())?;
-    file.tensors.insert("w_avg".into(), (w_avg.shape().clone(), w_avg.to_vec()?));
+    if let Some(w_avg) = mean_style(&*state.g_ema.model, &options.network, state.device())? {
+        file.tensors.insert("w_avg".into(), (w_avg.shape().clone(), w_avg.to_vec()?));
+    }
     Ok(file)
 }
 
@@ -91,51 +96,107 @@ fn add(
     Ok(())
 }
 
-/// Mean final style `[1, 2 S]` over fixed latents: what truncation pulls toward.
+/// Mean w `[1, W]` over fixed latents, of all classes: what truncation pulls toward. None for
+/// networks without a mapping.
 ///
 /// # Errors
 /// What the device reports.
-pub fn mean_style(g: &Generator, device: &Device) -> Result<Tensor> {
-    let width = g.config().style_dim;
+pub fn mean_style(g: &dyn Generator, config: &Config, device: &Device) -> Result<Option<Tensor>> {
+    let sizes = config.sizes();
+    if sizes.style.is_none() {
+        return Ok(None);
+    }
     let draw = Draw { seed: 0, stream: Stream::MeanStyle.of(0), step: 0 };
-    let z = normals(draw, MEAN_STYLES * width);
-    let z = Tensor::from_slice(&z, [MEAN_STYLES, width], device);
-    let mean = g.mapping.forward(&z).1.mean(&[0], true);
+    let z = normals(draw, MEAN_STYLES * sizes.latent);
+    let z = Tensor::from_slice(&z, [MEAN_STYLES, sizes.latent], device);
+    let label = sizes.label((0..MEAN_STYLES).map(|k| k % sizes.classes.max(1)), device);
+    let mean = g.map(&z, label.as_ref()).mean(&[0], true);
     device.sync()?;
-    Ok(mean)
+    Ok(Some(mean))
 }
 
-/// Version, system and network of a snapshot.
+/// The networks that a snapshot holds.
 ///
 /// # Errors
-/// When it is of another program version or another system.
+/// When it is of another program version, or describes networks that cannot be.
 pub fn network_config(file: &Checkpoint) -> Result<Config> {
-    let (version, system): (u64, String) = (file.field("version")?, file.field("system")?);
-    if version != VERSION || system != "sarigan" {
-        return Err(Error::checkpoint(
-            &file.path,
-            format!("holds {system} in layout {version}; this program reads sarigan in {VERSION}"),
-        ));
+    let version: u64 = file.field("version")?;
+    if version != VERSION {
+        let reason = format!("holds layout {version} of a snapshot; this program reads {VERSION}");
+        return Err(Error::checkpoint(&file.path, reason));
     }
     let config: Config = file.field("network")?;
     config.check().map_err(|e| file.blame(e))?;
     Ok(config)
 }
 
-/// The averaged generator and its mean style, for sampling.
+/// An averaged generator, for sampling.
+pub struct Trained<G: ?Sized = dyn Generator> {
+    /// What it is.
+    pub config: Config,
+    /// The network.
+    pub network: Network<Box<G>>,
+    /// Its mean w `[1, W]`, where it has one.
+    pub mean: Option<Tensor>,
+}
+
+impl Trained {
+    /// Its pictures.
+    pub fn pictures(&self, look: Look) -> Sampler<'_> {
+        self.sampler(&*self.network.model, look)
+    }
+}
+
+impl<G: ?Sized> Trained<G> {
+    /// Pictures of `g`, which is its network.
+    pub(crate) fn sampler<'a>(&'a self, g: &'a dyn Generator, look: Look) -> Sampler<'a> {
+        let device = self.network.params.slab().device();
+        Sampler::new(g, self.config.sizes(), self.mean.as_ref(), look, device)
+    }
+}
+
+/// The averaged generator of a snapshot.
 ///
 /// # Errors
-/// When the file does not hold them.
-pub fn generator(file: &Checkpoint, device: &Device) -> Result<(Network<Generator>, Tensor)> {
+/// When the file does not hold it.
+pub fn generator(file: &Checkpoint, device: &Device) -> Result<Trained> {
     let config = network_config(file)?;
-    let values = file.values("g_ema.");
-    let network = Network::loaded(&values, device, |b| Generator::new(&config, b, device))
-        .map_err(|e| file.blame(e))?;
-    let mean = file.tensor("w_avg")?;
-    if mean.len() != 2 * config.style_dim {
-        return Err(Error::checkpoint(&file.path, "w_avg does not fit the network"));
-    }
-    Ok((network, Tensor::from_slice(mean, [1, mean.len()], device)))
+    trained(file, device, config.clone(), |b| config.generator(b, device))
+}
+
+/// The averaged SariGAN of a snapshot.
+///
+/// # Errors
+/// When the file holds another network, or none.
+pub fn sarigan(file: &Checkpoint, device: &Device) -> Result<Trained<sarigan::Generator>> {
+    let config = network_config(file)?;
+    let Some(own) = config.sarigan() else {
+        let reason = format!("holds {}; groups are what sarigan has", config.system().name());
+        return Err(Error::checkpoint(&file.path, reason));
+    };
+    let build = |b: &mut Builder| Box::new(sarigan::Generator::new(own, b, device));
+    trained(file, device, config.clone(), build)
+}
+
+fn trained<G: ?Sized>(
+    file: &Checkpoint,
+    device: &Device,
+    config: Config,
+    build: impl FnOnce(&mut Builder) -> Box<G>,
+) -> Result<Trained<G>> {
+    let network =
+        Network::loaded(&file.values("g_ema."), device, build).map_err(|e| file.blame(e))?;
+    let mean = match config.sizes().style {
+        Some(width) => {
+            let mean = file.tensor("w_avg")?;
+            if mean.len() != width {
+                return Err(Error::checkpoint(&file.path, "w_avg does not fit the network"));
+            }
+            Some(Tensor::from_slice(mean, [1, width], device))
+        }
+        None => None,
+    };
+    Ok(Trained { config, network, mean })
 }
 
 /// The options of the run that wrote the file.
@@ -147,23 +208,38 @@ pub fn options(file: &Checkpoint) -> Result<Options> {
     file.field("options")
 }
 
-/// The state that the file holds, to go on with under `options`.
+/// The state of a new run on the networks of the file.
 ///
 /// # Errors
-/// When something is missing or does not fit.
-pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<State> {
+/// When the file holds other networks than `options` asks for.
+pub fn transfer(file: &Checkpoint, options: &Options, device: &Device) -> Result<State> {
     let config = network_config(file)?;
+    if config != options.network {
+        let reason = "holds networks of another kind or size; give the same --cfg, --res, --preset \
+                      and further flags of the model";
+        return Err(Error::checkpoint(&file.path, reason));
+    }
     let blame = |e| file.blame(e);
-    let generator = |b: &mut Builder| Generator::new(&config, b, device);
-    let critic = |b: &mut Builder| Discriminator::new(&config, b, device);
+    let generator = |b: &mut Builder| config.generator(b, device);
+    let critic = |b: &mut Builder| config.discriminator(b, device);
     let g = Network::loaded(&file.values("g."), device, generator).map_err(blame)?;
     let d = Network::loaded(&file.values("d."), device, critic).map_err(blame)?;
     let g_ema = Network::loaded(&file.values("g_ema."), device, generator).map_err(blame)?;
     let average = g_ema.params.slab().clone();
     let mut state = State::from_networks(g, d, g_ema, &options.recipe, device);
     state.g_ema.params.set_slab(average);
+    Ok(state)
+}
+
+/// The state that the file holds, to go on with under `options`.
+///
+/// # Errors
+/// When something is missing or does not fit.
+pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<State> {
+    let blame = |e| file.blame(e);
+    let mut state = transfer(file, options, device)?;
     let counters: Counters = file.field("counters")?;
-    (state.step, state.images) = (counters.step, counters.images);
+    (state.step, state.images, state.lod) = (counters.step, counters.images, counters.lod);
     let restore = |name: &str, params: &Parameters, moments: &mut Moments, updates| {
         let parts = |suffix: &str| {
             let values = file.values(&format!("opt.{name}."));

@@ -2,18 +2,18 @@
 
 use super::recipe::Recipe;
 use crate::device::Device;
-use crate::models::sarigan::{Config, Discriminator, Generator};
+use crate::models::{Config, Discriminator, Generator};
 use crate::nn::{Builder, Moments, Network};
 use crate::tensor::Tensor;
 
 /// A run between two steps. It holds counters, not generators of random numbers.
 pub struct State {
     /// The generator.
-    pub g: Network<Generator>,
+    pub g: Network<Box<dyn Generator>>,
     /// The discriminator.
-    pub d: Network<Discriminator>,
+    pub d: Network<Box<dyn Discriminator>>,
     /// Moving average of the generator; it keeps noise planes of its own.
-    pub g_ema: Network<Generator>,
+    pub g_ema: Network<Box<dyn Generator>>,
     /// Adam's memory of the generator.
     pub moments_g: Moments,
     /// Adam's memory of the discriminator.
@@ -22,6 +22,8 @@ pub struct State {
     pub mean_path_length: Tensor,
     /// Above 0 once a gradient was not finite: from then on no update changes anything. Rank 0.
     pub blocked: Tensor,
+    /// Level of detail of the step before, where there was one.
+    pub lod: Option<f64>,
     /// Steps done.
     pub step: u64,
     /// Real images shown.
@@ -32,38 +34,80 @@ impl State {
     /// The state before the first step.
     pub fn new(config: &Config, recipe: &Recipe, seed: u64, device: &Device) -> Self {
         let seeded = |k| seed.wrapping_add(k);
-        let generator = |b: &mut Builder| Generator::new(config, b, device);
+        let generator = |b: &mut Builder| config.generator(b, device);
         let g = Network::initialized(seed, device, generator);
-        let d = Network::initialized(seeded(1), device, |b| Discriminator::new(config, b, device));
+        let d = Network::initialized(seeded(1), device, |b| config.discriminator(b, device));
         let g_ema = Network::initialized(seeded(2), device, generator);
         Self::from_networks(g, d, g_ema, recipe, device)
     }
 
     /// A first state from given networks; the average starts as a copy of the generator.
     pub fn from_networks(
-        g: Network<Generator>,
-        d: Network<Discriminator>,
-        mut g_ema: Network<Generator>,
+        g: Network<Box<dyn Generator>>,
+        d: Network<Box<dyn Discriminator>>,
+        mut g_ema: Network<Box<dyn Generator>>,
         recipe: &Recipe,
         device: &Device,
     ) -> Self {
         g_ema.params.set_slab(g.params.slab().clone());
         let zero = || Tensor::scalar(0.0, device);
         Self {
-            moments_g: Moments::new(&recipe.adam_g(), g.params.slab()),
-            moments_d: Moments::new(&recipe.adam_d(), d.params.slab()),
+            moments_g: Moments::new(&recipe.adam("g"), g.params.slab()),
+            moments_d: Moments::new(&recipe.adam("d"), d.params.slab()),
             g,
             d,
             g_ema,
             mean_path_length: zero(),
             blocked: zero(),
+            lod: None,
             step: 0,
             images: 0,
         }
     }
 
+    /// Leaves the first `layers` of the discriminator, from the picture on, as they are: FreezeD
+    /// (Mo et al. 2020).
+    pub fn freeze(&mut self, layers: usize) {
+        let mut first: Vec<String> = Vec::new();
+        for key in self.d.params.keys() {
+            let layer = layer_of(key);
+            if first.last().is_none_or(|last| last != layer) {
+                first.push(layer.to_owned());
+            }
+        }
+        first.truncate(layers);
+        self.d.params.freeze(|key| first.iter().any(|layer| layer == layer_of(key)));
+    }
+
     /// Where the run computes.
     pub fn device(&self) -> &Device {
         self.g.params.slab().device()
+    }
+}
+
+/// The layer of a parameter: its key without the parameter's own name, and without the number of the
+/// layer's part where the key counts them.
+fn layer_of(key: &str) -> &str {
+    let layer = key.rsplit_once('.').map_or(key, |(layer, _)| layer);
+    match layer.rsplit_once('.') {
+        Some((before, part)) if part.parse::<usize>().is_ok() && before != "convs" => before,
+        _ => layer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_their_layer() {
+        let layers = [
+            ("convs.0.0.weight", "convs.0"),
+            ("convs.0.1.bias", "convs.0"),
+            ("convs.2.conv2.1.weight", "convs.2.conv2"),
+            ("final_conv.0.weight", "final_conv"),
+            ("layer3.bias", "layer3"),
+        ];
+        layers.iter().for_each(|(key, layer)| assert_eq!(layer_of(key), *layer));
     }
 }

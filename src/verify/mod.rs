@@ -19,6 +19,7 @@ mod sarigan;
 mod stylegan;
 mod stylegan2;
 mod stylegan2_genforce;
+mod training;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

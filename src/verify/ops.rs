@@ -9,7 +9,7 @@ use crate::models::sarigan::{
     Grouping, Normalization, PlaneMoments, Rule, membership, similarity, target,
 };
 use crate::nn::conv::bias_act;
-use crate::nn::{Adam, Moments, Resample, blur_kernel, ema_update, modulated_conv2d};
+use crate::nn::{Adam, AdamForm, Moments, Resample, blur_kernel, ema_update, modulated_conv2d};
 use crate::ops::conv::Conv2d;
 use crate::ops::movement::SliceRange;
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
@@ -352,6 +352,7 @@ fn path_length_penalty(c: &Context) -> Result<Outputs> {
 
 fn adam(c: &Context) -> Result<Outputs> {
     let adam = Adam {
+        form: AdamForm::PyTorch,
         lr: c.f64("lr")?,
         beta1: c.f64("beta1")?,
         beta2: c.f64("beta2")?,

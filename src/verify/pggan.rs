@@ -6,6 +6,7 @@ use crate::Result;
 use crate::models::pggan::{
     Config, CriticConv, Discriminator, Generator, Halving, NormedConv, Sampling,
 };
+use crate::models::{Discriminator as _, Generator as _};
 use crate::nn::{Builder, Network};
 use crate::tensor::{Shape, Tensor};
 use crate::train::loss::{WganGp, wgan_gp};
@@ -28,11 +29,15 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("pggan_generator", |c| {
         let g = built(c, |b, config| Generator::new(config, b))?.model;
-        let made = g.forward(&c.x("z")?, c.optional("label")?.as_ref(), c.f64("lod")?);
+        let start = g.map(&c.x("z")?, c.optional("label")?.as_ref());
+        let made = g.synthesis(&start, c.f64("lod")?);
         Ok(features(made.features).out("image", made.image))
     }),
     row("pggan_discriminator", |c| {
-        Ok(Outputs::default().out("score", critic(c)?.forward(&c.x("image")?, c.f64("lod")?)))
+        let judged = critic(c)?.judge(&c.x("image")?, None, c.f64("lod")?);
+        let pred = judged.pred.reshape([judged.pred.numel(), 1]);
+        let scores: Vec<&Tensor> = std::iter::once(&pred).chain(&judged.classes).collect();
+        Ok(Outputs::default().out("score", Tensor::cat(&scores, 1)))
     }),
     row("wgan_gp_d_loss", |c| {
         let (d, real, fake) = (critic(c)?, c.x("real")?, c.x("fake")?);
@@ -43,7 +48,7 @@ pub(super) static ROWS: &[Row] = &[
             epsilon: c.f64("wgan_epsilon")?,
         };
         let [on_real, on_fake, on_mixed] =
-            [&real, &fake, &mixed].map(|x| d.forward(x, 0.0).narrow(1, 0, 1));
+            [&real, &fake, &mixed].map(|x| d.judge(x, None, 0.0).pred.reshape([x.size(0), 1]));
         let loss = wgan_gp(&weights, [&on_real, &on_fake, &on_mixed], &mixed);
         let out = Outputs::default().out("real_score", on_real).out("fake_score", on_fake);
         Ok(out.out("grad_norm", loss.grad_norm).out("loss", loss.mean.reshape([1])))

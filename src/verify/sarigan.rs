@@ -4,18 +4,22 @@ use std::slice::from_ref;
 
 use serde_json::Value;
 
-use super::Row;
 use super::case::{Context, Outputs};
 use super::stylegan2::{planes, styles};
+use super::training::draws;
+use super::{Row, training};
 use crate::Result;
+use crate::models;
 use crate::models::sarigan::{
-    Config, Discriminator, Generator, GroupStyledConv, Grouping, Mapping, similarity,
+    Config, Discriminator, Generator, GroupStyledConv, Grouping, Mapping, grouping_losses,
+    similarity,
 };
 use crate::models::stylegan2::{StyledConv, ToRgb};
 use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
-use crate::train::step::{d_main, d_r1, g_main, g_path, grouping_losses, path_lengths, step};
-use crate::train::{Average, Draws, Mix, PathInputs, Phase, Recipe, State, StepInputs};
+use crate::train::game::{Game, Notes, path_lengths, path_penalty};
+use crate::train::loss::r1;
+use crate::train::{Objective, PathInputs, Phase, Recipe};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -55,18 +59,21 @@ pub(super) static ROWS: &[Row] = &[
         Ok(Outputs::default().out("w", w).out("image", image))
     }),
     row("discriminator", |c| {
-        let judged = critic(c, "")?.model.forward(&c.x("x")?);
-        Ok(Outputs::default().out("pred", judged.pred).out("info", judged.info))
+        let judged = models::Discriminator::judge(&critic(c, "")?.model, &c.x("x")?, None, 0.0);
+        let info = judged.info.expect("SariGAN estimates the style");
+        Ok(Outputs::default().out("pred", judged.pred).out("info", info))
     }),
     row("loss_d", |c| {
         let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
-        let mut stats = Vec::new();
-        let weight = c.f64("info_weight")?;
-        let total = d_main(&g, &d, &c.x("real")?, &draws(c, "", None)?, weight, &mut stats);
-        Ok(named(stats).out("total", total))
+        let (mut notes, weights) = (Notes::default(), [c.f64("info_weight")?, 0.0]);
+        let (reals, draws) = (c.x("real")?.into(), draws(c, "", g.config().n_noises(), None)?);
+        let total = game(&g, &d).d_main(&reals, &draws, weights, &mut notes);
+        Ok(named(notes.stats).out("total", total))
     }),
     row("loss_r1", |c| {
-        let r1 = d_r1(&critic(c, "d.")?.model, &c.x("real")?, &mut Vec::new());
+        let d = critic(c, "d.")?.model;
+        let real = c.x("real")?.tracked();
+        let r1 = r1(&models::Discriminator::judge(&d, &real, None, 0.0).pred, &real);
         let weight = c.f64("r1")? / 2.0 * c.f64("d_reg_every")?;
         let total = &r1.penalty * weight;
         let out = Outputs::default().out("grad_real", r1.grad_real);
@@ -74,19 +81,23 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("loss_g", |c| {
         let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
-        let weights = [c.f64("loss1_weight")?, c.f64("loss2_weight")?, c.f64("info_weight")?];
-        let mut stats = Vec::new();
-        let total = g_main(&g, &d, &draws(c, "", None)?, weights, &mut stats);
-        let (loss1, loss2) = grouping_losses(&g.groupings(), &g.targets());
-        Ok(named(stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
+        let own = [c.f64("loss1_weight")?, c.f64("loss2_weight")?];
+        let mut notes = Notes::default();
+        let draws = draws(c, "", g.config().n_noises(), None)?;
+        let total = game(&g, &d).g_main(&draws, own, c.f64("info_weight")?, &mut notes);
+        let [loss1, loss2] = grouping_losses(&g.groupings(), &g.targets());
+        Ok(named(notes.stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
     }),
     row("loss_path", |c| {
         let g = network(c, "g.")?.model;
         let inject = c.any("inject_index").and_then(Value::as_u64).map(|k| k as usize);
-        let inputs = PathInputs { draws: draws(c, "", inject)?, direction: c.x("pl_noise")? };
+        let inputs = PathInputs {
+            draws: draws(c, "", g.config().n_noises(), inject)?,
+            direction: c.x("pl_noise")?,
+        };
         let mut stats = Vec::new();
-        let lengths = path_lengths(&g, &inputs);
-        let path = g_path(&lengths, &c.x("mean")?, c.f64("decay")?, &mut stats);
+        let lengths = path_lengths(&g, &inputs, 0.0);
+        let path = path_penalty(&lengths, &c.x("mean")?, c.f64("decay")?, &mut stats);
         let weight = c.f64("path_regularize")? * c.f64("g_reg_every")?;
         let total = &path.penalty * weight;
         let out = named(stats).out("lengths", lengths).out("path", path.penalty);
@@ -117,22 +128,13 @@ fn critic(c: &Context, prefix: &str) -> Result<Network<Discriminator>> {
     built(c, prefix, |b, config| Discriminator::new(config, b, &c.device))
 }
 
+fn game<'a>(g: &'a dyn models::Generator, d: &'a dyn models::Discriminator) -> Game<'a> {
+    Game { g, d, objective: Objective::Logistic, lod: 0.0 }
+}
+
 /// Noise planes `PREFIX0`, `PREFIX1`, ...
 fn noise(c: &Context, prefix: &str) -> Result<Vec<Tensor>> {
     (0..config(c)?.n_noises()).map(|k| c.x(&format!("{prefix}{k}"))).collect()
-}
-
-fn draws(c: &Context, prefix: &str, inject: Option<usize>) -> Result<Draws> {
-    let second = c.optional(&format!("{prefix}z1"))?;
-    let mix = second.map(|z| {
-        let missing = || c.wrong("inject", "given for a case with two latents");
-        Ok::<_, crate::Error>(Mix::Crossover(z, inject.ok_or_else(missing)?))
-    });
-    Ok(Draws {
-        z: c.x(&format!("{prefix}z0"))?,
-        mix: mix.transpose()?,
-        noise: noise(c, &format!("{prefix}noise"))?,
-    })
 }
 
 fn named(stats: Vec<(&'static str, Tensor)>) -> Outputs {
@@ -176,7 +178,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
         out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
     });
-    let (loss1, loss2) = grouping_losses(&groups, &g.targets());
+    let [loss1, loss2] = grouping_losses(&groups, &g.targets());
     let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
     // Mixed styles are nothing to find.
@@ -187,67 +189,20 @@ fn generator(c: &Context) -> Result<Outputs> {
     })
 }
 
-/// The published schedule with the case's numbers.
-fn recipe(c: &Context) -> Result<Recipe> {
-    let mut recipe = Recipe::official();
-    recipe.lr = c.f64("lr")?;
-    recipe.adam_eps = c.f64("adam_eps")?;
+/// Training steps with the published schedule and the case's numbers.
+fn train(c: &Context) -> Result<Outputs> {
+    let mut recipe = training::scheduled(c, Recipe::official())?;
     for scheduled in &mut recipe.phases {
         match &mut scheduled.phase {
-            Phase::Discriminator { info_weight } => *info_weight = c.f64("info_weight")?,
-            Phase::R1 { gamma } => {
-                scheduled.every = c.size("d_reg_every")? as u64;
-                *gamma = c.f64("r1")?;
-            }
+            Phase::Discriminator { info_weight, .. } => *info_weight = c.f64("info_weight")?,
             Phase::Generator { loss1_weight, loss2_weight, info_weight } => {
                 *loss1_weight = c.f64("loss1_weight")?;
                 *loss2_weight = c.f64("loss2_weight")?;
                 *info_weight = c.f64("info_weight")?;
             }
-            Phase::PathLength { weight, decay } => {
-                scheduled.every = c.size("g_reg_every")? as u64;
-                *weight = c.f64("path_regularize")?;
-                *decay = c.f64("path_decay")?;
-            }
-            Phase::Ema { average } => *average = Average::PerStep(c.f64("ema")?),
-            Phase::Thresholds => {}
+            _ => {}
         }
     }
-    Ok(recipe)
-}
-
-/// Training steps through the same `step` as a run.
-fn train(c: &Context) -> Result<Outputs> {
-    let recipe = recipe(c)?;
-    let (g, d, g_ema) = (network(c, "g.")?, critic(c, "d.")?, network(c, "g.")?);
-    let mut state = State::from_networks(g, d, g_ema, &recipe, &c.device);
-    let start = c.f64("mean_path_length0")? as f32;
-    state.mean_path_length = Tensor::scalar(start, &c.device);
-    let mut out = Outputs::default();
-    for it in 0..c.size("iterations")? {
-        let of = |part: &str| {
-            let inject = c.any("inject").and_then(|map| map.get(format!("it{it}.{part}")));
-            let inject = inject.and_then(Value::as_u64).map(|k| k as usize);
-            draws(c, &format!("it{it}.{part}_"), inject)
-        };
-        let path = match c.optional(&format!("it{it}.pl_noise"))? {
-            Some(direction) => Some(PathInputs { draws: of("p")?, direction }),
-            None => None,
-        };
-        let inputs = StepInputs {
-            real: c.x(&format!("it{it}.real"))?,
-            d: of("d")?,
-            g: of("g")?,
-            path,
-            parts: 1,
-        };
-        for (name, value) in step(&mut state, &inputs, &recipe).stats {
-            out = out.out(&format!("it{it}.{name}"), value);
-        }
-    }
-    let networks = [("g", &state.g.params), ("d", &state.d.params), ("g_ema", &state.g_ema.params)];
-    for (name, params) in networks {
-        params.iter().for_each(|(key, value)| out.after(&format!("{name}.{key}"), value));
-    }
-    Ok(out)
+    let g = || Ok::<_, crate::Error>(training::generator(network(c, "g.")?));
+    training::train(c, &recipe, (g()?, training::critic(critic(c, "d.")?), g()?))
 }

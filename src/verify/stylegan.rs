@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
 use super::pggan::{critic_conv, features, inputs};
+use super::{Row, training};
 use crate::Result;
+use crate::models::Discriminator as _;
 use crate::models::pggan::Halving;
 use crate::models::stylegan::{
     Config, Discriminator, Form, Generator, NoiseType, StyledLayer, ToRgb, per_layer, styled,
@@ -60,9 +61,10 @@ pub(super) static ROWS: &[Row] = &[
         let config = config(c, c.attrs())?;
         let d = c.network("", |b| Discriminator::new(&config, b, &c.device))?.model;
         let label = c.optional("label")?;
-        let score = d.forward(&c.x("image")?, label.as_ref(), c.f64("lod")?);
-        Ok(Outputs::default().out("score", score))
+        let score = d.judge(&c.x("image")?, label.as_ref(), c.f64("lod")?).pred;
+        Ok(Outputs::default().out("score", score.reshape([score.numel(), 1])))
     }),
+    row("stylegan_train_step", train),
 ];
 
 fn config(c: &Context, attrs: &Value) -> Result<Config> {
@@ -76,6 +78,28 @@ pub(super) fn network(c: &Context, prefix: &str, attrs: &Value) -> Result<Networ
     c.network(prefix, |b| Generator::new(&config, b, &c.device))
 }
 
+/// Iterations of GenForce's trainer.
+fn train(c: &Context) -> Result<Outputs> {
+    let attrs = |name: &str| c.any(name).cloned().unwrap_or_default();
+    let g = || {
+        Ok::<_, crate::Error>(training::generator(network(c, "generator.", &attrs("generator"))?))
+    };
+    let config = config(c, &attrs("discriminator"))?;
+    let d = c.network("discriminator.", |b| Discriminator::new(&config, b, &c.device))?;
+    let (state, mut out) = training::genforce(c, (g()?, training::critic(d), g()?))?;
+    let networks = [
+        ("generator.", "generator.", &state.g.params),
+        ("discriminator.", "discriminator.", &state.d.params),
+        ("generator_smooth.", "generator.", &state.g_ema.params),
+    ];
+    for (name, from, params) in networks {
+        let all = params.iter().chain(params.buffers());
+        all.for_each(|(key, value)| out.after(&format!("{name}{key}"), value));
+        training::unmoved(c, name, from, &mut out);
+    }
+    Ok(out)
+}
+
 fn generator(c: &Context) -> Result<Outputs> {
     let g = network(c, "", c.attrs())?.model;
     let label = c.optional("label")?;
@@ -86,7 +110,8 @@ fn generator(c: &Context) -> Result<Outputs> {
         let cut = c.size("mixing_cutoff")?;
         styles.splice(cut.., second.into_iter().skip(cut));
     }
-    let styles = g.truncate(&styles, c.f64("trunc_psi")?, c.size("trunc_layers")?);
+    let means = g.broadcast(&g.w_avg().reshape([1, g.w_avg().numel()]));
+    let styles = truncate(&styles, &means, c.f64("trunc_psi")?, c.size("trunc_layers")?);
     let made = g.synthesis(&styles, &g.noise_buffers(), c.f64("lod")?);
     let wp = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = features(made.features).out("w", w).out("wp", wp).out("image", made.image);

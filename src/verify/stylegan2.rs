@@ -3,17 +3,19 @@
 
 use serde_json::Value;
 
-use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, of_samples, projection_lr, tensor};
+use super::{Row, training};
 use crate::Result;
 use crate::edit::factorization::closed_form;
 use crate::metrics::{Gaussian, frechet_distance};
+use crate::models::Discriminator as _;
 use crate::models::stylegan::toward;
 use crate::models::stylegan2::{Config, Discriminator, Generator, Mapping, StyledConv, ToRgb};
 use crate::nn::{Builder, Network};
 use crate::sample::{NoiseScale, lerp, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
+use crate::train::Recipe;
 use crate::train::adaptation::Tuner;
 use crate::train::augment::{self, Color, Geometry, Matrix};
 use crate::train::loss;
@@ -85,26 +87,27 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("generator", generator),
     row("discriminator", |c| {
-        Ok(Outputs::default().out("pred", critic(c, "")?.model.forward(&c.x("x")?, None)))
+        let pred = critic(c, "")?.model.judge(&c.x("x")?, None, 0.0).pred;
+        Ok(Outputs::default().out("pred", pred.reshape([pred.numel(), 1])))
     }),
     row("loss_d", |c| {
         let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
-        let on_real = d.forward(&c.x("real")?, None);
-        let on_fake = d.forward(&fakes(c, &g)?.detach(), None);
+        let on_real = d.judge(&c.x("real")?, None, 0.0).pred;
+        let on_fake = d.judge(&fakes(c, &g)?.detach(), None, 0.0).pred;
         let logistic = loss::d_logistic(&on_real, &on_fake);
         let out = Outputs::default().out("d", logistic.clone()).out("total", logistic);
         Ok(out.out("real_score", on_real.mean_all()).out("fake_score", on_fake.mean_all()))
     }),
     row("loss_r1", |c| {
         let real = c.x("real")?.tracked();
-        let r1 = loss::r1(&critic(c, "d.")?.model.forward(&real, None), &real);
+        let r1 = loss::r1(&critic(c, "d.")?.model.judge(&real, None, 0.0).pred, &real);
         let total = &r1.penalty * (c.f64("r1")? / 2.0 * c.f64("d_reg_every")?);
         let out = Outputs::default().out("grad_real", r1.grad_real);
         Ok(out.out("r1", r1.penalty).out("total", total))
     }),
     row("loss_g", |c| {
         let (g, d) = (network(c, "g.")?.model, critic(c, "d.")?.model);
-        let g = loss::g_nonsaturating(&d.forward(&fakes(c, &g)?, None));
+        let g = loss::g_nonsaturating(&d.judge(&fakes(c, &g)?, None, 0.0).pred);
         Ok(Outputs::default().out("g", g.clone()).out("total", g))
     }),
     row("loss_path", |c| {
@@ -119,6 +122,11 @@ pub(super) static ROWS: &[Row] = &[
         let total = &path.penalty * (c.f64("path_regularize")? * c.f64("g_reg_every")?);
         let out = Outputs::default().out("lengths", lengths).out("mean_path_length", path.mean);
         Ok(out.out("path", path.penalty).out("total", total))
+    }),
+    row("train", |c| {
+        let recipe = training::scheduled(c, Recipe::stylegan2())?;
+        let g = || Ok::<_, crate::Error>(training::generator(network(c, "g.")?));
+        training::train(c, &recipe, (g()?, training::critic(critic(c, "d.")?), g()?))
     }),
 ];
 

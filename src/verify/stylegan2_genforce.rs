@@ -1,16 +1,21 @@
 //! Rows of folder `stylegan2_genforce`: layers and networks (INDEX-stylegan2_genforce).
 
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex};
+
 use serde_json::Value;
 
-use super::Row;
 use super::case::{Context, Outputs};
 use super::pggan::{features, is_activated};
+use super::{Row, training};
 use crate::Result;
-use crate::checkpoint::genforce;
+use crate::checkpoint::genforce::{self, Source};
+use crate::models::stylegan::truncate;
 use crate::models::stylegan2::{
     Config, ConvLayer, Discriminator, EPS, GAIN, Generator, ModulatedConv, StyledConv, ToRgb,
 };
-use crate::nn::{Builder, Resample, blur_kernel};
+use crate::models::{self, Discriminator as _};
+use crate::nn::{Builder, Network, Resample, Values, blur_kernel, ema_update};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::{Shape, Tensor};
 
@@ -46,25 +51,26 @@ pub(super) static ROWS: &[Row] = &[
     row("stylegan2_mod_conv_block", mod_conv_block),
     row("stylegan2_genforce_generator", generator),
     row("stylegan2_genforce_discriminator", |c| {
-        let config = config(c)?;
+        let config = config(c, c.attrs())?;
         let value = |ours: &str, shape: &Shape| {
             let source = genforce::discriminator(config.size, ours)?;
             source.convert(&c.param(&source.key)?, shape)
         };
         let d = Builder::bound(|b| Discriminator::new(&config, b, &c.device), value)?;
-        let score = d.forward(&c.x("image")?, c.optional("label")?.as_ref());
-        Ok(Outputs::default().out("score", score))
+        let score = d.judge(&c.x("image")?, c.optional("label")?.as_ref(), 0.0).pred;
+        Ok(Outputs::default().out("score", score.reshape([score.numel(), 1])))
     }),
+    row("stylegan2_genforce_train_step", train),
 ];
 
-fn config(c: &Context) -> Result<Config> {
-    let described: genforce::StyleGan2 = serde_json::from_value(c.attrs().clone())
+fn config(c: &Context, attrs: &Value) -> Result<Config> {
+    let described: genforce::StyleGan2 = serde_json::from_value(attrs.clone())
         .map_err(|e| c.wrong("resolution", &format!("the description of a network: {e}")))?;
     described.config()
 }
 
 fn generator(c: &Context) -> Result<Outputs> {
-    let config = config(c)?;
+    let config = config(c, c.attrs())?;
     let value = |ours: &str, shape: &Shape| {
         let source = genforce::generator(ours)?;
         source.convert(&c.param(&source.key)?, shape)
@@ -80,7 +86,8 @@ fn generator(c: &Context) -> Result<Outputs> {
     }
     let mean = c.param("truncation.w_avg")?;
     let mean = mean.reshape([1, mean.numel()]);
-    let styles = g.truncate(&styles, &mean, c.f64("trunc_psi")?, c.size("trunc_layers")?);
+    let means = g.broadcast(&mean);
+    let styles = truncate(&styles, &means, c.f64("trunc_psi")?, c.size("trunc_layers")?);
     let made = g.synthesis(&styles, &g.noise_buffers());
     let wp = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = features(made.features).out("w", w).out("wp", wp).out("image", made.image);
@@ -91,6 +98,96 @@ fn generator(c: &Context) -> Result<Outputs> {
     let first = blocks - made.picture_styles.len();
     let scales = (first..blocks).zip(made.picture_styles);
     Ok(scales.fold(out, |out, (k, y)| out.out(&format!("output_style{k}"), y)))
+}
+
+/// A generator that keeps GenForce's running mean style.
+struct Averaging {
+    g: Generator,
+    w_avg: Arc<Mutex<Tensor>>,
+}
+
+impl models::Generator for Averaging {
+    fn map(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
+        self.g.map(z, label)
+    }
+
+    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        self.g.styles(w)
+    }
+
+    fn noise(&self) -> Vec<Tensor> {
+        self.g.noise()
+    }
+
+    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
+        self.g.synthesizer()
+    }
+
+    fn observe(&self, w: &[Tensor]) {
+        let mean = w[0].mean(&[0], false);
+        let mut average = self.w_avg.lock().expect("no row panics");
+        *average = ema_update(&average, &mean, 0.995);
+    }
+}
+
+/// A network of ours from GenForce's numbers.
+fn converted<M>(
+    c: &Context,
+    prefix: &str,
+    source: impl Fn(&str) -> Result<Source>,
+    build: impl Fn(&mut Builder) -> M,
+) -> Result<Network<M>> {
+    let values = RefCell::new(Values::new());
+    Builder::bound(&build, |ours, shape| {
+        let source = source(ours)?;
+        let value = source.convert(&c.param(&format!("{prefix}{}", source.key))?, shape)?;
+        values.borrow_mut().insert(ours.to_owned(), (shape.clone(), value.to_vec()?));
+        Ok(value)
+    })?;
+    Network::loaded(&values.take(), &c.device, build)
+}
+
+/// Iterations of GenForce's trainer.
+fn train(c: &Context) -> Result<Outputs> {
+    let of = |name: &str| config(c, &c.any(name).cloned().unwrap_or_default());
+    let (of_g, of_d, device) = (of("generator")?, of("discriminator")?, &c.device);
+    let start = c.param("generator.truncation.w_avg")?;
+    let w_avg = Arc::new(Mutex::new(start.clone()));
+    let g = || {
+        let build = |b: &mut Builder| {
+            let (g, w_avg) = (Generator::new(&of_g, b, device), w_avg.clone());
+            Averaging { g, w_avg }
+        };
+        Ok::<_, crate::Error>(training::generator(converted(
+            c,
+            "generator.",
+            genforce::generator,
+            build,
+        )?))
+    };
+    let source_d = |ours: &str| genforce::discriminator(of_d.size, ours);
+    let build_d = |b: &mut Builder| Discriminator::new(&of_d, b, device);
+    let d = training::critic(converted(c, "discriminator.", source_d, build_d)?);
+    let (state, mut out) = training::genforce(c, (g()?, d, g()?))?;
+    type Sources<'a> = &'a dyn Fn(&str) -> Result<Source>;
+    let networks: [(_, _, Sources<'_>, _); 3] = [
+        ("generator.", "generator.", &genforce::generator, &state.g.params),
+        ("discriminator.", "discriminator.", &source_d, &state.d.params),
+        ("generator_smooth.", "generator.", &genforce::generator, &state.g_ema.params),
+    ];
+    for (name, from, source, params) in networks {
+        for (ours, value) in params.iter().chain(params.buffers()) {
+            let source = source(ours)?;
+            let stored = c.param(&format!("{from}{}", source.key))?;
+            out.after(&format!("{name}{}", source.key), source.restore(&value, stored.shape())?);
+        }
+        training::unmoved(c, name, from, &mut out);
+    }
+    // The average keeps the mean style that it started with.
+    let moved = w_avg.lock().expect("no row panics").clone();
+    out.after("generator.truncation.w_avg", moved);
+    out.after("generator_smooth.truncation.w_avg", start);
+    Ok(out)
 }
 
 fn dense(x: &Tensor, weight: &Tensor, bias: &Tensor, gain: f64, lr_mul: f64) -> Tensor {

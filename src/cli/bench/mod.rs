@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::Result;
 use crate::device::Device;
-use crate::models::sarigan::Config;
+use crate::models::{Config, System};
 
 /// Measures speed
 #[derive(clap::Args, Debug)]
@@ -52,20 +52,23 @@ pub(super) enum Preset {
     Tiny,
     /// Half the published channels
     Small,
-    /// The published table: StyleGAN2's config e, channel multiplier 1
+    /// The table of the papers: StyleGAN2's config e, channel multiplier 1
     Published,
     /// Twice as wide from 64x64 on: config f, channel multiplier 2
     Wide,
 }
 
 impl Preset {
-    pub(super) fn config(self, res: usize) -> Config {
-        match self {
-            Self::Tiny => Config::tiny(res),
-            Self::Small => Config::small(res),
-            Self::Wide => Config::wide(res),
-            Self::Published => Config::published(res),
-        }
+    /// The networks of a system.
+    pub(super) fn config(self, system: System, res: usize) -> Config {
+        // Channels at resolution r are the first divided by r, at most the second.
+        let channels = match self {
+            Self::Tiny => [2 << 10, 128],
+            Self::Small => [8 << 10, 256],
+            Self::Published => [16 << 10, 512],
+            Self::Wide => [32 << 10, 512],
+        };
+        system.config(res, channels)
     }
 }
 

@@ -7,10 +7,9 @@ use serde_json::json;
 use super::{Preset, at_least_one, print_report};
 use crate::cli::DeviceArgs;
 use crate::cli::profile::ProfileArgs;
-use crate::models::sarigan::Generator;
+use crate::cli::train::SystemName;
 use crate::nn::Network;
-use crate::sample::{Noise, Sampler};
-use crate::tensor::Tensor;
+use crate::sample::{Look, Sampler};
 use crate::train::options::check_res;
 
 /// Pictures of an untrained SariGAN, one per seed: the first one, and how many a second
@@ -18,6 +17,9 @@ use crate::train::options::check_res;
 pub(super) struct Args {
     #[command(flatten)]
     device: DeviceArgs,
+    /// Kind of network
+    #[arg(long, value_enum, default_value_t = SystemName::Sarigan)]
+    cfg: SystemName,
     /// Sizes of the network
     #[arg(long, value_enum, default_value_t = Preset::Tiny)]
     preset: Preset,
@@ -39,27 +41,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let begun = Instant::now();
     let device = args.device.open()?;
     let opened = begun.elapsed().as_secs_f64();
-    let config = args.preset.config(args.res);
-    let network = Network::initialized(0, &device, |b| Generator::new(&config, b, &device));
-    let mean = Tensor::full(0.0, [1, 2 * config.style_dim], &device);
-    let sampler = Sampler::new(&network.model, &mean);
-    sampler.picture(0, 1.0, Noise::Const)?;
+    let config = args.preset.config(args.cfg.into(), args.res);
+    let network = Network::initialized(0, &device, |b| config.generator(b, &device));
+    let sampler = Sampler::new(&*network.model, config.sizes(), None, Look::default(), &device);
+    sampler.picture(0)?;
     let first = begun.elapsed().as_secs_f64();
     let before = device.counters();
     let start = Instant::now();
     let seeds = 1..=args.count as u64;
-    let work = || sampler.pictures(seeds, 1.0, Noise::Const).try_for_each(|p| p.map(|_| ()));
+    let work = || sampler.pictures(seeds).try_for_each(|p| p.map(|_| ()));
     let ((), computed) = device.busy(work)?;
     let seconds = start.elapsed().as_secs_f64();
     let cost = device.counters().since(&before);
     if args.profile.profile {
         args.profile.start(&device);
-        sampler.picture(0, 1.0, Noise::Const)?;
+        sampler.picture(0)?;
         args.profile.print(&device);
     }
     let count = args.count as f64;
     let report = json!({
         "device": device.describe(),
+        "cfg": config.system().name(),
         "preset": format!("{:?}", args.preset).to_lowercase(),
         "res": args.res,
         "seconds_to_open": opened,

@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{Preset, at_least_one, print_report};
 use crate::cli::DeviceArgs;
 use crate::cli::profile::ProfileArgs;
-use crate::cli::train::{FormName, RecipeName};
+use crate::cli::train::{FormName, RecipeName, SystemName};
 use crate::device::{Counters, Device};
-use crate::models::sarigan::Config;
+use crate::models::{Config, Sizes};
 use crate::ops::random::{Draw, Stream};
 use crate::tensor::Tensor;
 use crate::train::options::check_res;
@@ -21,6 +21,9 @@ use crate::train::{Recipe, Report, Scheduled, State, StepInputs, StepOutputs};
 pub(super) struct Args {
     #[command(flatten)]
     device: DeviceArgs,
+    /// Kind of network
+    #[arg(long, value_enum, default_value_t = SystemName::Sarigan)]
+    cfg: SystemName,
     /// Sizes of the network
     #[arg(long, value_enum, default_value_t = Preset::Tiny)]
     preset: Preset,
@@ -57,8 +60,13 @@ struct Measured {
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     check_res(args.res)?;
     let device = args.device.open()?;
-    let (recipe, rule) = args.recipe.resolve();
-    let config = Config { rule, form: args.form.into(), ..args.preset.config(args.res) };
+    let mut config = args.preset.config(args.cfg.into(), args.res);
+    let mut recipe = Recipe::of(config.system());
+    if let Config::Sarigan(config) = &mut config {
+        (recipe, config.rule) = args.recipe.resolve();
+        config.form = args.form.into();
+    }
+    let sizes = config.sizes();
     let mut state = State::new(&config, &recipe, 0, &device);
     let size = [args.batch, 3, args.res, args.res];
     let real = Draw { seed: 0, stream: Stream::TrainLatent.of(9), step: 0 };
@@ -66,9 +74,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let mut parts = Vec::new();
     args.profile.start(&device);
     for &scheduled in &recipe.phases {
-        parts.push(phase(&mut state, &recipe, scheduled, &real, args.rounds)?);
+        parts.push(phase(&mut state, (&sizes, &recipe), scheduled, &real, args.rounds)?);
     }
-    parts.push(draws(&config, &recipe, &real, args.rounds)?);
+    parts.push(draws(&sizes, &recipe, &real, args.rounds)?);
     let per_step =
         |f: fn(&Measured) -> f64| parts.iter().map(|p| f(p) / p.every as f64).sum::<f64>();
     let seconds = per_step(|p| p.seconds);
@@ -76,6 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let total = device.counters();
     let report = json!({
         "device": device.describe(),
+        "cfg": config.system().name(),
         "preset": format!("{:?}", args.preset).to_lowercase(),
         "res": args.res,
         "batch": args.batch,
@@ -98,16 +107,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 /// One phase, on inputs that are there already.
 fn phase(
     state: &mut State,
-    recipe: &Recipe,
+    (sizes, recipe): (&Sizes, &Recipe),
     scheduled: Scheduled,
     real: &Tensor,
     rounds: usize,
 ) -> anyhow::Result<Measured> {
-    let (device, config) = (real.device().clone(), state.g.model.config().clone());
+    let device = real.device().clone();
     measure(scheduled.phase.name(), scheduled.every, &device, rounds, |round| {
         // Every phase fires at these steps, so that all inputs are drawn.
         let step = 16 * round;
-        let inputs = StepInputs::draw(&config, recipe, 0, step, real.clone());
+        let inputs = StepInputs::draw(sizes, recipe, 0, step, real.clone());
         let start = Start::new(&device)?;
         let mut out = StepOutputs::default();
         run_phase(state, &inputs, recipe, scheduled, &mut out);
@@ -121,16 +130,11 @@ fn phase(
 }
 
 /// The random inputs of four steps, one of which has those of the path-length phase.
-fn draws(
-    config: &Config,
-    recipe: &Recipe,
-    real: &Tensor,
-    rounds: usize,
-) -> anyhow::Result<Measured> {
+fn draws(sizes: &Sizes, recipe: &Recipe, real: &Tensor, rounds: usize) -> anyhow::Result<Measured> {
     measure("draws", 4, real.device(), rounds, |round| {
         let start = Start::new(real.device())?;
         for step in 4 * round..4 * round + 4 {
-            StepInputs::draw(config, recipe, 0, step, real.clone());
+            StepInputs::draw(sizes, recipe, 0, step, real.clone());
         }
         real.device().sync()?;
         Ok(start)

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::{CommonArgs, Opened};
+use crate::cli::pictures::NoiseMode;
 use crate::edit::figures::edit_sheet;
-use crate::edit::sarigan::{Edit, Strip, Target, interpolate, layer_groups, parse_layers};
-use crate::sample::{Noise, Rgb, Sampler, parse_groups, ranges, save_png};
+use crate::edit::sarigan::{Edit, Editor, Strip, Target, interpolate, layer_groups, parse_layers};
+use crate::sample::{Rgb, parse_groups, ranges, save_png};
 use crate::{Error, Result};
 
 /// Replaces the codes of some groups by another picture's, in steps
@@ -61,14 +61,6 @@ pub(super) struct Args {
     noise_mode: NoiseMode,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum NoiseMode {
-    /// From --seed
-    Const,
-    /// None
-    None,
-}
-
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.intra && !args.inter {
         let reason = "give --intra for the codes of the channels inside the groups, --inter for \
@@ -76,20 +68,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Error::config("--intra, --inter", reason).into());
     }
     let wanted = parse_groups(&args.group)?;
-    let opened = args.common.open(&args.network)?;
-    let g = &opened.network.model;
-    let sampler = Sampler::new(g, &opened.mean);
-    let layers = parse_layers(g, &args.layer)?;
-    let targets = Target::find(&layer_groups(g, sampler.groups())?, &layers, &wanted)?;
+    let opened = args.common.open(&args.network, args.noise_mode)?;
+    let editor = Editor::new(&opened.trained, opened.look);
+    let layers = parse_layers(editor.g, &args.layer)?;
+    let targets = Target::find(&layer_groups(&editor)?, &layers, &wanted)?;
     let edit = Edit { targets, inter: args.inter, intra: args.intra };
-    let noise = match args.noise_mode {
-        NoiseMode::Const => Noise::Const,
-        NoiseMode::None => Noise::None,
-    };
-    let (psi, steps) = (opened.psi, usize::from(args.steps));
-    let strip = interpolate(&sampler, &edit, [args.seed, args.from], (psi, noise), steps)?;
+    let steps = usize::from(args.steps);
+    let strip = interpolate(&editor, &edit, [args.seed, args.from], steps)?;
     if let Some(dir) = &args.common.outdir {
-        let other = sampler.picture(args.from, psi, noise)?;
+        let other = editor.sampler().picture(args.from)?;
         save(dir, args, &opened, &strip, &other)?;
         say!("{steps} pictures and edit.png in {}", dir.display());
     }
@@ -112,7 +99,7 @@ fn report(args: &Args, opened: &Opened, edit: &Edit, strip: &Strip) -> Value {
         })
     });
     json!({
-        "network": opened.source, "seed": args.seed, "from": args.from, "psi": opened.psi,
+        "network": opened.source, "seed": args.seed, "from": args.from, "psi": opened.look.psi,
         "inter": edit.inter, "intra": edit.intra, "targets": targets.collect::<Value>(),
         "area_outside": strip.area_outside(), "steps": steps.collect::<Value>(),
     })
@@ -136,7 +123,7 @@ fn table(out: &mut impl Write, edit: &Edit, strip: &Strip) -> std::io::Result<()
 fn save(dir: &Path, args: &Args, opened: &Opened, strip: &Strip, other: &Rgb) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let [seed, from] = [args.seed, args.from].map(|seed| seed.to_string());
-    let psi = opened.psi.to_string();
+    let psi = opened.look.psi.to_string();
     let codes = match (args.intra, args.inter) {
         (true, true) => "intra, inter",
         (true, false) => "intra",

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::{DeviceArgs, Truncation};
+use super::DeviceArgs;
+use super::pictures::{NoiseMode, Truncation};
 use crate::Result;
 use crate::models::sarigan::Generator;
-use crate::nn::Network;
-use crate::tensor::Tensor;
+use crate::sample::Look;
+use crate::train::snapshot::Trained;
 use crate::train::{folder, snapshot};
 
 /// Shows the channel groups of a network; `groups edit` edits pictures by them
@@ -69,22 +70,20 @@ struct CommonArgs {
 
 /// A network that was opened.
 struct Opened {
-    network: Network<Generator>,
-    mean: Tensor,
-    psi: f64,
+    trained: Trained<Generator>,
+    look: Look,
     /// The file.
     source: String,
 }
 
 impl CommonArgs {
-    fn open(&self, network: &Path) -> Result<Opened> {
-        let psi = self.truncation.psi()?;
+    fn open(&self, network: &Path, noise: NoiseMode) -> Result<Opened> {
+        let look = self.truncation.look(noise)?;
         let (file, passed_over) = folder::network(network)?;
-        let config = snapshot::network_config(&file)?;
-        config.check_square().map_err(|e| file.blame(e))?;
+        snapshot::network_config(&file)?.check_square().map_err(|e| file.blame(e))?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
-        let (network, mean) = snapshot::generator(&file, &self.device.open()?)?;
-        Ok(Opened { network, mean, psi, source: file.path.display().to_string() })
+        let trained = snapshot::sarigan(&file, &self.device.open()?)?;
+        Ok(Opened { trained, look, source: file.path.display().to_string() })
     }
 }
 

@@ -8,9 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{CommonArgs, Opened};
+use crate::cli::pictures::NoiseMode;
 use crate::edit::figures::{groups_sheet, similarity_sheet};
-use crate::edit::sarigan::{LayerGroups, group_maps, layer_groups, parse_layers};
-use crate::sample::{Sampler, parse_seeds, save_png};
+use crate::edit::sarigan::{Editor, LayerGroups, group_maps, layer_groups, parse_layers};
+use crate::sample::{parse_seeds, save_png};
 use crate::{Error, Result};
 
 #[derive(clap::Args, Debug)]
@@ -86,20 +87,19 @@ pub(super) fn run(network: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         let reason = format!("{} rows are too many for a sheet; {MAX_SEEDS} at most", seeds.len());
         return Err(Error::config("--seeds", reason).into());
     }
-    let opened = args.common.open(network)?;
-    let g = &opened.network.model;
-    let sampler = Sampler::new(g, &opened.mean);
-    let shown = parse_layers(g, &args.layer)?;
-    let layers = layer_groups(g, sampler.groups())?;
+    let opened = args.common.open(network, NoiseMode::Const)?;
+    let editor = Editor::new(&opened.trained, opened.look);
+    let shown = parse_layers(editor.g, &args.layer)?;
+    let layers = layer_groups(&editor)?;
     let layers: Vec<&LayerGroups> = shown.iter().map(|&k| &layers[k]).collect();
     if let Some(dir) = &args.common.outdir {
-        save(dir, args, (&opened, &sampler), &seeds, (&shown, &layers))?;
+        save(dir, args, (&opened, &editor), &seeds, (&shown, &layers))?;
         say!("{} pictures in {}", 2 * layers.len(), dir.display());
     }
     let lines: Vec<Line<'_>> = layers.into_iter().map(Line::new).collect();
     let mut out = std::io::stdout().lock();
     if args.common.json {
-        let config = g.config();
+        let config = editor.g.config();
         let report = json!({
             "network": opened.source, "rule": config.rule, "form": config.form, "layers": lines,
         });
@@ -130,14 +130,14 @@ fn table(out: &mut impl Write, lines: &[Line<'_>]) -> std::io::Result<()> {
 fn save(
     dir: &Path,
     args: &Args,
-    (opened, sampler): (&Opened, &Sampler<'_>),
+    (opened, editor): (&Opened, &Editor<'_>),
     seeds: &[u64],
     (shown, layers): (&[usize], &[&LayerGroups]),
 ) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let maps = |&seed: &u64| group_maps(sampler, seed, opened.psi, shown);
+    let maps = |&seed: &u64| group_maps(editor, seed, shown);
     let maps: Vec<_> = seeds.iter().map(maps).collect::<Result<_>>()?;
-    let psi = opened.psi.to_string();
+    let psi = opened.look.psi.to_string();
     for (k, layer) in layers.iter().enumerate() {
         let rows: Vec<_> = maps.iter().map(|(picture, maps)| (picture, &maps[k][..])).collect();
         let source = [("network", opened.source.as_str()), ("layer", &layer.layer)];

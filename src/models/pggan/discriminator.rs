@@ -1,9 +1,11 @@
 //! Picture to scores.
 
 use super::{Config, EPS, blocks, equalised, fused_conv};
+use crate::models::{self, Judgement};
 use crate::nn::conv::bias_act;
 use crate::nn::{Builder, EqualLinear, Init, Param, fused_scale_weight};
 use crate::ops::conv::Conv2d;
+use crate::ops::norm::stddev_group;
 use crate::ops::resample::pool::Pool2d;
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
@@ -124,12 +126,18 @@ impl Critic {
         Self { inputs, layers, dense, stddev }
     }
 
-    /// Pictures `[N, 3, H, W]` at a level of detail to scores `[N, outputs]`.
+    /// How many of n samples share a minibatch deviation.
+    pub fn group(&self, n: usize) -> usize {
+        self.stddev.map_or(1, |[group, _]| stddev_group(n, group))
+    }
+
+    /// Pictures `[N, 3, H, W]`, of which `group` share a deviation, at a level of detail to scores
+    /// `[N, outputs]`.
     ///
     /// # Panics
     /// When the pictures have another size, or the level is not from 0 to that of the last block.
     #[track_caller]
-    pub fn forward(&self, picture: &Tensor, lod: f64) -> Tensor {
+    pub fn forward(&self, picture: &Tensor, lod: f64, group: usize) -> Tensor {
         let last = self.inputs.len() - 1;
         assert!((0.0..=last as f64).contains(&lod), "level of detail {lod}, not from 0 to {last}");
         let (mut picture, mut x): (Tensor, Option<Tensor>) = (picture.clone(), None);
@@ -150,7 +158,10 @@ impl Critic {
                 }
                 Some(x) => x,
             };
-            x = Some(if block < last { self.halve(block, &read) } else { self.deviate(&read) });
+            x = Some(match block < last {
+                true => self.halve(block, &read),
+                false => self.deviate(&read, group),
+            });
         }
         let x = self.layers[2 * last].forward(&x.expect("the last block ran"));
         let x = x.reshape([x.size(0), x.numel() / x.size(0)]);
@@ -161,42 +172,53 @@ impl Critic {
         self.layers[2 * block + 1].forward(&self.layers[2 * block].forward(x))
     }
 
-    fn deviate(&self, x: &Tensor) -> Tensor {
+    fn deviate(&self, x: &Tensor, group: usize) -> Tensor {
         match self.stddev {
-            Some([group, maps]) => x.minibatch_stddev(group, maps, EPS),
+            Some([_, maps]) => x.minibatch_stddev(group, maps, EPS),
             None => x.clone(),
         }
     }
 }
 
-/// Picture to a score and one per class.
-pub struct Discriminator(Critic);
+/// Picture to a score and what each class is worth.
+pub struct Discriminator {
+    critic: Critic,
+    classes: usize,
+}
 
 impl Discriminator {
     /// Registers the parameters under the published keys.
     pub fn new(config: &Config, b: &mut Builder) -> Self {
         let is_fused = |r| config.fused_scale.is_at(r);
-        Self(Critic::new(
-            &CriticForm {
-                resolution: config.resolution,
-                base: config.base,
-                image_channels: config.image_channels,
-                channels: &|r| config.channels(r),
-                halving: &|r| Halving { is_fused: is_fused(r), blur: None },
-                stddev: [config.minibatch_std_group_size, 1],
-                outputs: 1 + config.label_size,
-            },
-            b,
-        ))
+        let form = CriticForm {
+            resolution: config.resolution,
+            base: config.base,
+            image_channels: config.image_channels,
+            channels: &|r| config.channels(r),
+            halving: &|r| Halving { is_fused: is_fused(r), blur: None },
+            stddev: [config.minibatch_std_group_size, 1],
+            outputs: 1 + config.label_size,
+        };
+        Self { critic: Critic::new(&form, b), classes: config.label_size }
+    }
+}
+
+impl models::Discriminator for Discriminator {
+    fn group(&self, n: usize) -> usize {
+        self.critic.group(n)
     }
 
-    /// Pictures `[N, 3, H, W]` at a level of detail to `[N, 1 + labels]`: the score, high for real,
-    /// and what each class is worth.
-    ///
-    /// # Panics
-    /// When the pictures have another size, or the level is not from 0 to that of the last block.
     #[track_caller]
-    pub fn forward(&self, picture: &Tensor, lod: f64) -> Tensor {
-        self.0.forward(picture, lod)
+    fn judge_in_groups(
+        &self,
+        picture: &Tensor,
+        _label: Option<&Tensor>,
+        lod: f64,
+        group: usize,
+    ) -> Judgement {
+        let scores = self.critic.forward(picture, lod, group);
+        let pred = scores.narrow(1, 0, 1).reshape([scores.size(0)]);
+        let classes = (self.classes > 0).then(|| scores.narrow(1, 1, self.classes));
+        Judgement { pred, info: None, classes }
     }
 }

@@ -1,6 +1,7 @@
 //! Latent to picture.
 
 use super::{Config, EPS, blocks, doubled, doubled_conv2d, equalised};
+use crate::models;
 use crate::nn::conv::bias_act;
 use crate::nn::{Builder, Init, Param};
 use crate::ops::conv::Conv2d;
@@ -149,18 +150,13 @@ impl Generator {
         &self.config
     }
 
-    /// z `[N, Z]` and, where the network has classes, label `[N, labels]` to a picture at a level of
+    /// What [`models::Generator::map`] prepares, `[N, Z + labels]`, to a picture at a level of
     /// detail.
     ///
     /// # Panics
-    /// When the shapes do not fit, a label is missing, or the level is beyond the first block.
+    /// When the shape does not fit, or the level is beyond the first block.
     #[track_caller]
-    pub fn forward(&self, z: &Tensor, label: Option<&Tensor>, lod: f64) -> Synthesis {
-        let mut start = z.pixel_norm(1, EPS);
-        if self.config.label_size > 0 {
-            let label = label.expect("a network with classes needs a label");
-            start = Tensor::cat(&[&start, label], 1);
-        }
+    pub fn synthesis(&self, start: &Tensor, lod: f64) -> Synthesis {
         let start = start.reshape([start.size(0), start.size(1), 1, 1]);
         let block = |block: usize, x: Option<&Tensor>| {
             let x = self.layers[2 * block].forward(x.unwrap_or(&start));
@@ -170,5 +166,35 @@ impl Generator {
         let (image, features) = grow(self.outputs.len(), lod, block, picture);
         let image = if self.config.final_tanh { image.tanh() } else { image };
         Synthesis { image, features }
+    }
+}
+
+impl models::Generator for Generator {
+    /// The normalised latent, and behind it the label.
+    #[track_caller]
+    fn map(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
+        let z = z.pixel_norm(1, EPS);
+        if self.config.label_size == 0 {
+            return z;
+        }
+        Tensor::cat(&[&z, label.expect("a network with classes needs a label")], 1)
+    }
+
+    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        vec![w.clone()]
+    }
+
+    fn noise(&self) -> Vec<Tensor> {
+        Vec::new()
+    }
+
+    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
+        Box::new(self)
+    }
+}
+
+impl models::Synthesizer for &Generator {
+    fn picture(&self, styles: &[Tensor], _noise: &[Tensor], lod: f64) -> Tensor {
+        self.synthesis(&styles[0], lod).image
     }
 }

@@ -19,10 +19,12 @@ use serde::{Deserialize, Serialize};
 pub use discriminator::{Critic, CriticConv, CriticForm, Discriminator, Halving};
 pub use generator::{Generator, NormedConv, Sampling, Synthesis, grow};
 
+use crate::models::Sizes;
 use crate::nn::{Param, fused_scale_weight};
 use crate::ops::conv::Conv2d;
 use crate::ops::resample::resize::Resize;
 use crate::tensor::Tensor;
+use crate::{Error, Result};
 
 /// Added to squares before a root is taken.
 pub(super) const EPS: f64 = 1e-8;
@@ -103,10 +105,56 @@ impl Config {
     pub fn channels(&self, resolution: usize) -> usize {
         (self.fmaps_base / resolution).min(self.fmaps_max)
     }
+
+    /// What goes into the generator, and what comes out.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            latent: self.z_space_dim,
+            style: None,
+            layers: 1,
+            noise: Vec::new(),
+            picture: self.base.map(|side| side * self.resolution / 4),
+            classes: self.label_size,
+        }
+    }
+
+    /// Refuses sizes that no network can have: a file may hold anything.
+    ///
+    /// # Errors
+    /// Naming the field.
+    pub fn check(&self) -> Result<()> {
+        let sizes = [self.z_space_dim, self.image_channels, self.fmaps_base, self.fmaps_max];
+        check_sizes(self.resolution, self.base, sizes)
+    }
+}
+
+/// Refuses sizes that no growing network can have; the last are widths of latent and picture,
+/// `fmaps_base` and `fmaps_max`.
+pub(super) fn check_sizes(
+    resolution: usize,
+    base: [usize; 2],
+    [latent, image, fmaps_base, fmaps_max]: [usize; 4],
+) -> Result<()> {
+    let refuse = |field: &str, reason: String| Err(Error::config(field, reason));
+    if !resolution.is_power_of_two() || !(8..=1024).contains(&resolution) {
+        return refuse("resolution", format!("{resolution} is not a power of two from 8 to 1024"));
+    }
+    if let Some(side) = base.iter().find(|side| !(1..=16).contains(*side)) {
+        return refuse("base", format!("{side} is not from 1 to 16"));
+    }
+    let widths = [("z_space_dim", latent), ("image_channels", image), ("fmaps_max", fmaps_max)];
+    if let Some((field, _)) = widths.iter().find(|(_, width)| *width == 0) {
+        return refuse(field, "0 is not above 0".into());
+    }
+    if fmaps_base < resolution {
+        let reason = format!("{fmaps_base} leaves no channels at {resolution}x{resolution}");
+        return refuse("fmaps_base", reason);
+    }
+    Ok(())
 }
 
 /// Resolutions from 4 on.
-pub(super) fn blocks(resolution: usize) -> impl DoubleEndedIterator<Item = usize> {
+pub(crate) fn blocks(resolution: usize) -> impl DoubleEndedIterator<Item = usize> {
     (2..=resolution.ilog2()).map(|k| 1 << k)
 }
 

@@ -74,7 +74,8 @@ impl Config {
         [4, 4]
     }
 
-    fn with_channels(style_dim: usize, channels: BTreeMap<usize, usize>) -> Self {
+    /// Everything else as published; the size is that of the last channels.
+    pub fn with_channels(style_dim: usize, channels: BTreeMap<usize, usize>) -> Self {
         Self {
             size: channels.keys().max().copied().unwrap_or(0),
             base: Self::square(),
@@ -138,17 +139,6 @@ impl Config {
             return refuse("channels", "those at 4x4 are not as many as style_dim".into());
         }
         Ok(())
-    }
-
-    /// Refuses a network whose pictures are not square, for what can only work on square ones.
-    ///
-    /// # Errors
-    /// Naming the field.
-    pub fn check_square(&self) -> Result<()> {
-        match self.base {
-            [4, 4] => Ok(()),
-            base => Err(Error::config("base", format!("{base:?}: pictures here start from 4x4"))),
-        }
     }
 
     /// The StyleGAN2 that this network extends: all but its last mapping layer is the same.

@@ -1,10 +1,11 @@
 //! Latent to picture: StyleGAN2's skip generator with grouped layers.
 
 use super::{
-    Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, target, threshold,
+    Config, Form, Grouping, Normalization, PlaneMoments, Rule, grouping_losses, similarity, target,
+    threshold,
 };
 use crate::device::Device;
-use crate::models::stylegan::toward;
+use crate::models;
 use crate::models::stylegan2::{self, EPS, ModulatedConv, StyledConv, ToRgb, noise_buffers};
 use crate::nn::{Builder, EqualLinear, Init, Modulated, Param, Resample, resampled_conv2d};
 use crate::ops::pointwise::{Expr, pointwise};
@@ -280,11 +281,6 @@ impl Generator {
         self.noises.iter().map(Param::get).collect()
     }
 
-    /// mean + psi (w − mean): the truncation trick, toward the mean final style `[1, 2 S]`.
-    pub fn truncate(&self, w: &Tensor, mean: &Tensor, psi: f64) -> Tensor {
-        toward(w, mean, psi)
-    }
-
     /// The groups of every layer of `convs`; they depend on the weights alone.
     pub fn groupings(&self) -> Vec<Grouping> {
         self.convs.iter().map(GroupStyledConv::grouping).collect()
@@ -303,11 +299,6 @@ impl Generator {
     /// Key of the layer whose output layer k of `convs` reads, and groups.
     pub fn input_key(k: usize) -> String {
         k.checked_sub(1).map_or("conv1".into(), |k| format!("convs.{k}"))
-    }
-
-    /// Moves the paper's thresholds to the quantiles of the similarities as they are now.
-    pub fn refresh_thresholds(&self) {
-        self.each_similarity().for_each(|(layer, co)| layer.refresh_threshold(&co));
     }
 
     /// Every grouped layer with the similarity of the kernels that make its input.
@@ -369,5 +360,45 @@ impl Generator {
             seen(&format!("to_rgbs.{j}"), &rgb);
         }
         rgb
+    }
+}
+
+/// A generator with its groups.
+struct Grouped<'a> {
+    g: &'a Generator,
+    groups: Vec<Grouping>,
+}
+
+impl models::Generator for Generator {
+    fn map(&self, z: &Tensor, _label: Option<&Tensor>) -> Tensor {
+        self.mapping.forward(z).1
+    }
+
+    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        vec![w.clone(); self.config.n_latents()]
+    }
+
+    fn noise(&self) -> Vec<Tensor> {
+        self.noise_buffers()
+    }
+
+    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
+        Box::new(Grouped { g: self, groups: self.groupings() })
+    }
+
+    /// Moves the paper's thresholds to the quantiles of the similarities as they are now.
+    fn refresh(&self) {
+        self.each_similarity().for_each(|(layer, co)| layer.refresh_threshold(&co));
+    }
+}
+
+impl models::Synthesizer for Grouped<'_> {
+    fn picture(&self, styles: &[Tensor], noise: &[Tensor], _lod: f64) -> Tensor {
+        self.g.synthesis(styles, noise, &self.groups)
+    }
+
+    fn losses(&self) -> Vec<(&'static str, Tensor)> {
+        let [loss1, loss2] = grouping_losses(&self.groups, &self.g.targets());
+        vec![("g1", loss1), ("g2", loss2)]
     }
 }

@@ -1,8 +1,11 @@
 //! Equations 1, 2 and 5: which channels belong together, and their codes as one scale each.
 
 use super::Rule;
-use crate::ops::pointwise::{Expr, pointwise};
+use crate::ops::pointwise::{Expr, pointwise, sum_of};
 use crate::tensor::Tensor;
+
+/// The published code divides its summed grouping losses by this at every size.
+const OFFICIAL_LAYERS: f64 = 20.0;
 
 /// Cosine similarity of the kernels of a layer, weight `[1, O, I, k, k]`, as `[O, O]`; no gradient.
 pub fn similarity(weight: &Tensor) -> Tensor {
@@ -141,5 +144,18 @@ impl Grouping {
     /// 1 where a channel belongs to a group, else 0, `[g, C]`: without what the published code adds.
     pub fn members(&self) -> Tensor {
         self.assigned.round()
+    }
+}
+
+/// Both grouping losses summed over the layers; the paper has no second one.
+pub fn grouping_losses(groups: &[Grouping], targets: &[Tensor]) -> [Tensor; 2] {
+    let losses1 = groups.iter().zip(targets).map(|(group, target)| group.loss1(target));
+    let loss1 = sum_of(&losses1.collect::<Vec<_>>());
+    match groups[0].rule {
+        Rule::Official => {
+            let share = 1.0 / OFFICIAL_LAYERS;
+            [loss1 * share, Grouping::loss2(groups, targets) * share]
+        }
+        Rule::Paper => [loss1, Tensor::scalar(0.0, groups[0].probs.device())],
     }
 }

@@ -21,7 +21,9 @@ mod grouping;
 mod normalization;
 
 pub use config::{Config, Form, Rule};
-pub use discriminator::{Discriminator, Judgement};
+pub use discriminator::Discriminator;
 pub use generator::{Codes, Generator, GroupStyledConv, LayerCodes, Mapping};
-pub use grouping::{Grouping, activation_maps, membership, similarity, target, threshold};
+pub use grouping::{
+    Grouping, activation_maps, grouping_losses, membership, similarity, target, threshold,
+};
 pub use normalization::{Normalization, PlaneMoments};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::models::pggan::{Auto, FusedScale};
+use crate::models::Sizes;
+use crate::models::pggan::{Auto, FusedScale, check_sizes};
+use crate::{Error, Result};
 
 /// What the noise of a layer is shared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,5 +92,42 @@ impl Config {
     /// Styled layers: two per resolution.
     pub fn num_layers(&self) -> usize {
         2 * (self.resolution.ilog2() as usize - 1)
+    }
+
+    /// What goes into the generator, and what comes out.
+    pub fn sizes(&self) -> Sizes {
+        let noise = |k: usize| {
+            let [h, w] = self.base.map(|side| side << (k / 2));
+            match self.noise_type {
+                NoiseType::Spatial => [1, h, w],
+                NoiseType::Channel => [self.channels(4 << (k / 2)), 1, 1],
+            }
+        };
+        Sizes {
+            latent: self.z_space_dim,
+            style: Some(if self.repeat_w { 1 } else { self.num_layers() } * self.w_space_dim),
+            layers: self.num_layers(),
+            noise: (0..self.num_layers()).map(noise).collect(),
+            picture: self.base.map(|side| side * self.resolution / 4),
+            classes: self.label_size,
+        }
+    }
+
+    /// Refuses sizes that no network can have: a file may hold anything.
+    ///
+    /// # Errors
+    /// Naming the field.
+    pub fn check(&self) -> Result<()> {
+        let widths = [
+            ("w_space_dim", self.w_space_dim),
+            ("mapping_layers", self.mapping_layers),
+            ("mapping_fmaps", self.mapping_fmaps),
+            ("minibatch_std_channels", self.minibatch_std_channels),
+        ];
+        if let Some((field, _)) = widths.iter().find(|(_, width)| *width == 0) {
+            return Err(Error::config(*field, "0 is not above 0"));
+        }
+        let sizes = [self.z_space_dim, self.image_channels, self.fmaps_base, self.fmaps_max];
+        check_sizes(self.resolution, self.base, sizes)
     }
 }

@@ -3,6 +3,7 @@
 use super::{Config, filter};
 use crate::device::Device;
 use crate::models::pggan::{Critic, CriticForm, Halving};
+use crate::models::{self, Judgement};
 use crate::nn::Builder;
 use crate::tensor::Tensor;
 
@@ -27,26 +28,35 @@ impl Discriminator {
         };
         Self { critic: Critic::new(&form, b), classes: config.label_size }
     }
+}
 
-    /// Pictures `[N, 3, H, W]` at a level of detail and, where the network has classes, label
-    /// `[N, labels]` to scores `[N, 1]`, high for real.
-    ///
-    /// # Panics
-    /// When the pictures have another size, a label is missing, or the level is not from 0 to that
-    /// of the last block.
+impl models::Discriminator for Discriminator {
+    fn group(&self, n: usize) -> usize {
+        self.critic.group(n)
+    }
+
     #[track_caller]
-    pub fn forward(&self, picture: &Tensor, label: Option<&Tensor>, lod: f64) -> Tensor {
-        let scores = self.critic.forward(picture, lod);
-        if self.classes == 0 { scores } else { of_class(&scores, label) }
+    fn judge_in_groups(
+        &self,
+        picture: &Tensor,
+        label: Option<&Tensor>,
+        lod: f64,
+        group: usize,
+    ) -> Judgement {
+        let scores = self.critic.forward(picture, lod, group);
+        Judgement { pred: of_class(&scores, self.classes, label), info: None, classes: None }
     }
 }
 
-/// The score `[N, 1]` of the class that label `[N, classes]` marks, of one per class.
+/// The score `[N]` of the class that label `[N, classes]` marks, or the only one of `[N, 1]`.
 ///
 /// # Panics
 /// When the shapes differ, or the label is missing.
 #[track_caller]
-pub fn of_class(scores: &Tensor, label: Option<&Tensor>) -> Tensor {
+pub fn of_class(scores: &Tensor, classes: usize, label: Option<&Tensor>) -> Tensor {
+    if classes == 0 {
+        return scores.reshape([scores.size(0)]);
+    }
     let label = label.expect("a network with classes needs a label");
-    (scores * label).sum(&[1], true)
+    (scores * label).sum(&[1], false)
 }

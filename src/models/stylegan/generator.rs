@@ -2,6 +2,7 @@
 
 use super::{Config, NoiseType, filter};
 use crate::device::Device;
+use crate::models;
 use crate::models::pggan::{EPS, blocks, doubled_conv2d, equalised, grow};
 use crate::nn::{Builder, EqualLinear, Init, Param};
 use crate::ops::conv::Conv2d;
@@ -335,12 +336,9 @@ impl Generator {
         per_layer(w, self.config.num_layers(), self.config.w_space_dim)
     }
 
-    /// The truncation trick: the first `layers` styles moved to `psi` of their distance from the
-    /// mean style. Section 4 and appendix B.
-    pub fn truncate(&self, styles: &[Tensor], psi: f64, layers: usize) -> Vec<Tensor> {
-        let average = self.w_avg.get();
-        let means = self.broadcast(&average.reshape([1, average.numel()]));
-        truncate(styles, &means, psi, layers)
+    /// The running mean of what the mapping gives.
+    pub fn w_avg(&self) -> Tensor {
+        self.w_avg.get()
     }
 
     /// One style `[N, D]` and one noise per layer to a picture at a level of detail.
@@ -365,5 +363,38 @@ impl Generator {
         let (image, features) = grow(self.outputs.len(), lod, block, picture);
         let image = if self.config.final_tanh { image.tanh() } else { image };
         Synthesis { image, features, styles: modulation }
+    }
+}
+
+/// Part of the running mean style that stays at each update.
+const W_AVG_DECAY: f64 = 0.995;
+
+impl models::Generator for Generator {
+    fn map(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
+        self.mapping.forward(z, label)
+    }
+
+    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        self.broadcast(w)
+    }
+
+    fn noise(&self) -> Vec<Tensor> {
+        self.noise_buffers()
+    }
+
+    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
+        Box::new(self)
+    }
+
+    /// Moves the running mean style.
+    fn observe(&self, w: &[Tensor]) {
+        let mean = Tensor::cat(&w.iter().collect::<Vec<_>>(), 0).mean(&[0], false);
+        self.w_avg.assign(&toward(&self.w_avg.get(), &mean, W_AVG_DECAY));
+    }
+}
+
+impl models::Synthesizer for &Generator {
+    fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor {
+        self.synthesis(styles, noise, lod).image
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::models::Sizes;
 use crate::{Error, Result};
 
 /// How pictures of several resolutions enter or leave a network. Figure 7.
@@ -149,6 +150,23 @@ impl Config {
             return refuse("blur_kernel", "its sum is not above 0");
         }
         Ok(())
+    }
+
+    /// What goes into the generator, and what comes out.
+    pub fn sizes(&self) -> Sizes {
+        let noise = |k| {
+            let [h, w] = self.noise_size(k);
+            [1, h, w]
+        };
+        let own = if self.own_styles { self.n_latents() } else { 1 };
+        Sizes {
+            latent: self.latent_dim.unwrap_or(self.style_dim),
+            style: Some(own * self.style_dim),
+            layers: self.n_latents(),
+            noise: (0..self.n_noises()).map(noise).collect(),
+            picture: self.picture_size(),
+            classes: self.classes,
+        }
     }
 
     /// Styles that the generator takes: one per layer that has one.

@@ -3,6 +3,7 @@
 use super::{Architecture, Config, EPS};
 use crate::device::Device;
 use crate::models::stylegan::of_class;
+use crate::models::{self, Judgement};
 use crate::nn::conv::bias_act;
 use crate::nn::{Builder, EqualLinear, Init, Param, Resample, blur_kernel, resampled_conv2d};
 use crate::ops::norm::stddev_group;
@@ -178,16 +179,23 @@ impl Discriminator {
         });
         Self { features, final_linear: [hidden, score], classes }
     }
+}
 
-    /// Pictures `[B, 3, H, W]` and, where the network has classes, label `[B, classes]` to scores
-    /// `[B, 1]`, high for real.
-    ///
-    /// # Panics
-    /// When the pictures have another size, or a label is missing.
+impl models::Discriminator for Discriminator {
+    fn group(&self, n: usize) -> usize {
+        self.features.group(n)
+    }
+
     #[track_caller]
-    pub fn forward(&self, picture: &Tensor, label: Option<&Tensor>) -> Tensor {
-        let x = self.features.forward(picture, self.features.group(picture.size(0)));
+    fn judge_in_groups(
+        &self,
+        picture: &Tensor,
+        label: Option<&Tensor>,
+        _lod: f64,
+        group: usize,
+    ) -> Judgement {
+        let x = self.features.forward(picture, group);
         let scores = self.final_linear.iter().fold(x, |x, layer| layer.forward(&x));
-        if self.classes == 0 { scores } else { of_class(&scores, label) }
+        Judgement { pred: of_class(&scores, self.classes, label), info: None, classes: None }
     }
 }

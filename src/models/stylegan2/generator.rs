@@ -2,7 +2,8 @@
 
 use super::{Architecture, Config, Mapping, StyledConv, ToRgb};
 use crate::device::Device;
-use crate::models::stylegan::{per_layer, truncate};
+use crate::models;
+use crate::models::stylegan::per_layer;
 use crate::nn::{Builder, Init, Param};
 use crate::tensor::Tensor;
 
@@ -71,18 +72,6 @@ impl Generator {
         per_layer(w, self.config.n_latents(), self.config.style_dim)
     }
 
-    /// The truncation trick: the first `layers` styles moved to `psi` of their distance from the
-    /// mean of what the mapping gives, `[1, S]` or `[1, layers · S]`.
-    pub fn truncate(
-        &self,
-        styles: &[Tensor],
-        mean: &Tensor,
-        psi: f64,
-        layers: usize,
-    ) -> Vec<Tensor> {
-        truncate(styles, &self.broadcast(mean), psi, layers)
-    }
-
     /// One style `[B, S]` per layer and one noise plane `[B or 1, 1, r, r']` per styled layer to a
     /// picture.
     ///
@@ -111,6 +100,30 @@ impl Generator {
         let image = pictures.last().expect("a picture at the full resolution");
         let image = if self.config.final_tanh { image.tanh() } else { image.clone() };
         Synthesis { image, features, styles: scales, pictures, picture_styles }
+    }
+}
+
+impl models::Generator for Generator {
+    fn map(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
+        self.mapping.forward(z, label)
+    }
+
+    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
+        self.broadcast(w)
+    }
+
+    fn noise(&self) -> Vec<Tensor> {
+        self.noise_buffers()
+    }
+
+    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
+        Box::new(self)
+    }
+}
+
+impl models::Synthesizer for &Generator {
+    fn picture(&self, styles: &[Tensor], noise: &[Tensor], _lod: f64) -> Tensor {
+        self.synthesis(styles, noise).image
     }
 }
 

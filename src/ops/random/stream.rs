@@ -16,6 +16,8 @@ pub enum Stream {
     TrainMix = 48,
     /// Noise of training, by phase and layer.
     TrainNoise = 1024,
+    /// Where WGAN-GP looks between reals and fakes, by phase.
+    TrainBlend = 56,
     /// Directions of the path-length penalty.
     PathDirection = 64,
     /// Latents of sampled pictures; the seed is the picture's.
