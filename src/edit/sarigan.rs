@@ -39,7 +39,8 @@ impl<'a> Editor<'a> {
         &self.sampler
     }
 
-    fn codes(&self, seed: u64) -> LayerCodes {
+    /// What the layers make of a seed's style, truncated.
+    pub fn codes(&self, seed: u64) -> LayerCodes {
         self.g.codes(&self.sampler.styles(&self.sampler.w(seed)))
     }
 }

@@ -5,12 +5,13 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::process::Stdio;
 
+use semgan::models::sarigan::Config;
 use semgan::sample::save_png;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::program::{Answer, run, semgan};
-use crate::runs::{PICTURES, Place, picture};
+use crate::runs::{self, PICTURES, Place, picture};
 
 /// `semgan train` on data, with further flags; nothing may be made.
 fn train(place: &Place, data: &str, flags: &[&str]) -> Answer {
@@ -156,14 +157,14 @@ fn files_that_are_no_network() {
         *file.description.pointer_mut(field).expect("a field") = value;
         file.save(&place.path(name)).expect("written");
     };
-    other("/system", "stylegan2".into(), "system");
+    other("/network", serde_json::json!({"biggan": {}}), "system");
     other("/version", 9.into(), "version");
-    other("/network/size", 33.into(), "size");
-    other("/network/size", 16.into(), "level");
-    other("/network/base", vec![4, 0].into(), "base");
-    other("/network/groups", 0.into(), "groups");
-    other("/network/groups", 5.into(), "more-groups");
-    other("/network/style_dim", 1_000_000_000_000_u64.into(), "width");
+    other("/network/sarigan/size", 33.into(), "size");
+    other("/network/sarigan/size", 16.into(), "level");
+    other("/network/sarigan/base", vec![4, 0].into(), "base");
+    other("/network/sarigan/groups", 0.into(), "groups");
+    other("/network/sarigan/groups", 5.into(), "more-groups");
+    other("/network/sarigan/style_dim", 1_000_000_000_000_u64.into(), "width");
     let mut missing = good.clone();
     missing.tensors.remove("g_ema.conv1.conv.weight");
     missing.save(&place.path("missing")).expect("written");
@@ -175,7 +176,7 @@ fn files_that_are_no_network() {
     for (name, words) in [
         ("nothing", "No such file"),
         ("data", "no readable network-snapshot"),
-        ("system", "holds stylegan2"),
+        ("system", "unknown variant `biggan`"),
         ("version", "layout 9"),
         ("size", "33 is not a power of two"),
         ("level", "16x16"),
@@ -200,11 +201,11 @@ fn what_needs_square_pictures_refuses_others() {
     let mut options = place.options(1);
     place.train(options.clone());
     let mut file = place.newest();
-    file.description["network"]["base"] = vec![4, 3].into();
+    file.description["network"]["sarigan"]["base"] = vec![4, 3].into();
     file.save(&place.path("wide")).expect("written");
     let network = place.text("wide");
     run(&["groups", "--network", &network, "--device", "cpu"]).refused(1, &[&network, "from 4x4"]);
-    options.network.base = [4, 3];
+    options.network = Config { base: [4, 3], ..runs::network() }.into();
     let error = options.check().expect_err("not square").to_string();
     assert!(error.contains("base") && error.contains("[4, 3]"), "{error}");
 }

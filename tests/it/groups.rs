@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use semgan::edit::sarigan::{Edit, Target, group_maps, interpolate, layer_groups, parse_layers};
+use semgan::edit::sarigan::{
+    Edit, Editor, Target, group_maps, interpolate, layer_groups, parse_layers,
+};
 use semgan::models::sarigan::{
     Config, Form, Generator, Grouping, LayerCodes, Rule, activation_maps,
 };
 use semgan::nn::Network;
-use semgan::sample::{Noise, Rgb, Sampler, read_text};
+use semgan::sample::{Look, Rgb, read_text};
+use semgan::train::snapshot::Trained;
 use semgan::{Device, Tensor};
 use serde_json::Value;
 
@@ -24,11 +27,11 @@ const KINDS: [(Rule, Form); 4] = [
 ];
 
 /// Four grouped layers of five groups; no channel of convs.2 is in its group 2.
-fn network((rule, form): (Rule, Form)) -> (Network<Generator>, Tensor) {
+fn network((rule, form): (Rule, Form)) -> Trained<Generator> {
     let channels = BTreeMap::from([(4, 16), (8, 12), (16, 8)]);
     let sizes = Config { style_dim: 16, n_mlp: 2, groups: 5, channels, ..Config::tiny(16) };
     let (config, device) = (Config { rule, form, ..sizes }, Device::cpu());
-    let build = |b: &mut _| Generator::new(&config, b, &device);
+    let build = |b: &mut _| Box::new(Generator::new(&config, b, &device));
     let drawn = Network::initialized(7, &device, build);
     let mut values = drawn.params.split(drawn.params.slab()).expect("read");
     for (key, buffer) in drawn.params.buffers() {
@@ -42,12 +45,13 @@ fn network((rule, form): (Rule, Form)) -> (Network<Generator>, Tensor) {
         (0..channels).for_each(|c| cluster[own[c % own.len()] * channels + c] = 9.0);
     }
     let network = Network::loaded(&values, &device, build).expect("its own values");
-    (network, Tensor::full(0.0, [1, 32], &device))
+    let mean = Some(Tensor::full(0.0, [1, 32], &device));
+    Trained { config: config.into(), network, mean }
 }
 
 /// All groups of all layers that hold channels.
-fn everything(sampler: &Sampler<'_>) -> Vec<Target> {
-    let layers = layer_groups(sampler.generator(), sampler.groups()).expect("read");
+fn everything(editor: &Editor<'_>) -> Vec<Target> {
+    let layers = layer_groups(editor).expect("read");
     Target::find(&layers, &[0, 1, 2, 3], &[0, 1, 2, 3, 4]).expect("groups")
 }
 
@@ -55,33 +59,33 @@ fn only(layer: usize, group: usize, inter: bool, intra: bool) -> Edit {
     Edit { targets: vec![Target { layer, groups: vec![group] }], inter, intra }
 }
 
-fn picture(sampler: &Sampler<'_>, codes: &LayerCodes, seed: u64) -> Rgb {
-    let (g, noise) = (sampler.generator(), sampler.noise(seed, Noise::Const));
-    let image = g.synthesis_with(codes, &noise, sampler.groups(), |_, _| ());
+fn picture(editor: &Editor<'_>, codes: &LayerCodes, seed: u64) -> Rgb {
+    let noise = editor.sampler().noise(seed);
+    let image = editor.g.synthesis_with(codes, &noise, &editor.groups, |_, _| ());
     Rgb::from_planes(&image.to_vec().expect("read"), 16, 16)
 }
 
 #[test]
 fn an_edit_goes_from_the_own_codes_to_the_others() {
     for kind in KINDS {
-        let (network, mean) = network(kind);
-        let sampler = Sampler::new(&network.model, &mean);
-        let edit = Edit { targets: everything(&sampler), inter: true, intra: true };
-        let strip = interpolate(&sampler, &edit, [1, 2], (0.8, Noise::Const), 3).expect("edited");
+        let network = network(kind);
+        let editor = Editor::new(&network, Look { psi: 0.8, ..Look::default() });
+        let edit = Edit { targets: everything(&editor), inter: true, intra: true };
+        let strip = interpolate(&editor, &edit, [1, 2], 3).expect("edited");
         let steps = &strip.steps;
         assert_eq!(steps.iter().map(|s| s.t).collect::<Vec<_>>(), [0.0, 0.5, 1.0]);
-        let own = sampler.picture(1, 0.8, Noise::Const).expect("a picture");
+        let own = editor.sampler().picture(1).expect("a picture");
         assert_eq!(steps[0].picture, own, "{kind:?}");
         assert!(steps[0].change.values.iter().all(|&v| v == 0.0));
 
-        let (mut codes, other) = (sampler.codes(1, 0.8), sampler.codes(2, 0.8));
+        let (mut codes, other) = (editor.codes(1), editor.codes(2));
         // Group 2 of convs.2 is empty: its inter-group code stays.
         let kept = codes.grouped[2].inter.to_vec().expect("read");
         codes.grouped = other.grouped;
         let mut inter = codes.grouped[2].inter.to_vec().expect("read");
         (0..inter.len()).filter(|k| k % 5 == 2).for_each(|k| inter[k] = kept[k]);
-        codes.grouped[2].inter = Tensor::from_slice(&inter, [1, inter.len()], mean.device());
-        assert_eq!(steps[2].picture, picture(&sampler, &codes, 1), "{kind:?}");
+        codes.grouped[2].inter = Tensor::from_slice(&inter, [1, inter.len()], &Device::cpu());
+        assert_eq!(steps[2].picture, picture(&editor, &codes, 1), "{kind:?}");
 
         // The change is that of the pictures, up to their rounding.
         let bytes = own.pixels.iter().zip(&steps[2].picture.pixels);
@@ -94,14 +98,14 @@ fn an_edit_goes_from_the_own_codes_to_the_others() {
 #[test]
 fn an_edit_changes_the_codes_of_its_groups_alone() {
     for kind in KINDS {
-        let (network, mean) = network(kind);
-        let sampler = Sampler::new(&network.model, &mean);
-        let (own, other) = (sampler.codes(1, 1.0), sampler.codes(2, 1.0));
-        let layers = layer_groups(&network.model, sampler.groups()).expect("read");
+        let network = network(kind);
+        let editor = Editor::new(&network, Look::default());
+        let (own, other) = (editor.codes(1), editor.codes(2));
+        let layers = layer_groups(&editor).expect("read");
         let group = layers[1].non_empty()[0];
         for (inter, intra) in [(true, false), (false, true)] {
             let edit = only(1, group, inter, intra);
-            let codes = edit.apply(&own, &other, sampler.groups(), 0.25);
+            let codes = edit.apply(&own, &other, &editor.groups, 0.25);
             for (k, layer) in layers.iter().enumerate() {
                 let (edited, own, other) = (&codes.grouped[k], &own.grouped[k], &other.grouped[k]);
                 check(&edited.inter, &own.inter, &other.inter, |i| {
@@ -129,16 +133,16 @@ fn check(edited: &Tensor, own: &Tensor, other: &Tensor, moves: impl Fn(usize) ->
 #[test]
 fn layers_before_an_edit_are_not_touched() {
     for kind in KINDS {
-        let (network, mean) = network(kind);
-        let sampler = Sampler::new(&network.model, &mean);
-        let edit = Edit { targets: everything(&sampler), inter: false, intra: true };
+        let network = network(kind);
+        let editor = Editor::new(&network, Look::default());
+        let edit = Edit { targets: everything(&editor), inter: false, intra: true };
         let edit = Edit { targets: edit.targets[2..3].to_vec(), ..edit };
         let outputs = |t| {
-            let (own, other) = (sampler.codes(1, 1.0), sampler.codes(2, 1.0));
-            let codes = edit.apply(&own, &other, sampler.groups(), t);
-            let noise = sampler.noise(1, Noise::Const);
+            let (own, other) = (editor.codes(1), editor.codes(2));
+            let codes = edit.apply(&own, &other, &editor.groups, t);
+            let noise = editor.sampler().noise(1);
             let mut outputs = BTreeMap::new();
-            network.model.synthesis_with(&codes, &noise, sampler.groups(), |key, y| {
+            editor.g.synthesis_with(&codes, &noise, &editor.groups, |key, y| {
                 outputs.insert(key.to_owned(), y.to_vec().expect("read"));
             });
             outputs
@@ -152,17 +156,16 @@ fn layers_before_an_edit_are_not_touched() {
 #[test]
 fn an_empty_group_does_nothing_but_in_the_published_code() {
     for kind in KINDS {
-        let (network, mean) = network(kind);
-        let sampler = Sampler::new(&network.model, &mean);
+        let network = network(kind);
+        let editor = Editor::new(&network, Look::default());
         let edit = only(2, 2, true, true);
-        let codes =
-            edit.apply(&sampler.codes(1, 1.0), &sampler.codes(2, 1.0), sampler.groups(), 1.0);
-        let is_same = picture(&sampler, &codes, 1)
-            == sampler.picture(1, 1.0, Noise::Const).expect("a picture");
+        let codes = edit.apply(&editor.codes(1), &editor.codes(2), &editor.groups, 1.0);
+        let is_same =
+            picture(&editor, &codes, 1) == editor.sampler().picture(1).expect("a picture");
         // The published code gives an empty group's codes to every channel's weights.
         assert_eq!(is_same, kind != (Rule::Official, Form::Weight), "{kind:?}");
 
-        let layers = layer_groups(&network.model, sampler.groups()).expect("read");
+        let layers = layer_groups(&editor).expect("read");
         let error = Target::find(&layers, &[2], &[2]).expect_err("an empty group").to_string();
         for words in ["--group: group 2 holds no channels", "0-1,3-4 of 5 in convs.2"] {
             assert!(error.contains(words), "{words}: {error}");
@@ -190,10 +193,10 @@ fn a_map_is_the_mean_of_its_channels() {
 
 #[test]
 fn maps_are_of_the_input_of_their_layer() {
-    let (network, mean) = network(KINDS[3]);
-    let sampler = Sampler::new(&network.model, &mean);
-    let (shown, maps) = group_maps(&sampler, 3, 1.0, &[0, 1, 2, 3]).expect("maps");
-    assert_eq!(shown, sampler.picture(3, 1.0, Noise::Const).expect("a picture"));
+    let network = network(KINDS[3]);
+    let editor = Editor::new(&network, Look::default());
+    let (shown, maps) = group_maps(&editor, 3, &[0, 1, 2, 3]).expect("maps");
+    assert_eq!(shown, editor.sampler().picture(3).expect("a picture"));
     let sizes: Vec<_> = maps.iter().map(|m| (m.len(), m[0].size)).collect();
     assert_eq!(sizes, [(5, 4), (5, 8), (5, 8), (5, 16)]);
     assert!(maps[2][2].values.iter().all(|&v| v == 0.0), "the empty group");
@@ -202,9 +205,9 @@ fn maps_are_of_the_input_of_their_layer() {
 #[test]
 fn the_table_counts_every_channel() {
     for kind in KINDS {
-        let (network, mean) = network(kind);
-        let sampler = Sampler::new(&network.model, &mean);
-        let layers = layer_groups(&network.model, sampler.groups()).expect("read");
+        let network = network(kind);
+        let editor = Editor::new(&network, Look::default());
+        let layers = layer_groups(&editor).expect("read");
         let of_layers: Vec<_> =
             layers.iter().map(|l| (&*l.layer, l.resolution, l.channels)).collect();
         let want =
@@ -224,13 +227,14 @@ fn the_table_counts_every_channel() {
 
 #[test]
 fn layers_go_by_key_or_resolution() {
-    let (network, _) = network(KINDS[0]);
-    let layers = |text| parse_layers(&network.model, text).expect("layers");
+    let trained = network(KINDS[0]);
+    let g = &*trained.network.model;
+    let layers = |text| parse_layers(g, text).expect("layers");
     assert_eq!(layers("convs.3"), [3]);
     assert_eq!(layers("8"), [0, 1]);
     assert_eq!(layers("all"), [0, 1, 2, 3]);
     for text in ["convs.4", "4", "32", "conv1", ""] {
-        let error = parse_layers(&network.model, text).expect_err("no layer").to_string();
+        let error = parse_layers(g, text).expect_err("no layer").to_string();
         for words in ["--layer", "convs.0 to convs.3", "8, 16", "all"] {
             assert!(error.contains(words), "{words}: {error}");
         }

@@ -1,6 +1,7 @@
 //! The networks of all papers: their published sizes, and pictures that are not square.
 
 use semgan::checkpoint::genforce;
+use semgan::models::{Discriminator as _, Generator as _};
 use semgan::models::{pggan, sarigan, stylegan, stylegan2};
 use semgan::nn::{Builder, Network};
 use semgan::tensor::Shape;
@@ -94,8 +95,8 @@ const SYSTEMS: [(&str, Run); 4] = [
         };
         let g = v.network("", |b| pggan::Generator::new(&config, b))?;
         let d = v.network("layer5.weight", |b| pggan::Discriminator::new(&config, b))?;
-        let image = g.forward(&v.drawn("z", &[2, 6]), None, 0.5).image;
-        Ok([d.forward(&image, 0.5), image])
+        let image = g.synthesis(&g.map(&v.drawn("z", &[2, 6]), None), 0.5).image;
+        Ok([d.judge(&image, None, 0.5).pred, image])
     }),
     ("stylegan", |base, v| {
         let config = stylegan::Config {
@@ -115,7 +116,7 @@ const SYSTEMS: [(&str, Run); 4] = [
         let d = v.network(dense, |b| stylegan::Discriminator::new(&config, b, &v.device))?;
         let w = g.mapping.forward(&v.drawn("z", &[2, 6]), None);
         let image = g.synthesis(&g.broadcast(&w), &g.noise_buffers(), 0.0).image;
-        Ok([d.forward(&image, None, 0.0), image])
+        Ok([d.judge(&image, None, 0.0).pred, image])
     }),
     ("stylegan2", |base, v| {
         let config = stylegan2::Config {
@@ -129,7 +130,7 @@ const SYSTEMS: [(&str, Run); 4] = [
         let w = g.mapping.forward(&v.drawn("z", &[2, config.style_dim]), None);
         let image = g.synthesis(&g.broadcast(&w), &g.noise_buffers()).image;
         assert_eq!(image.shape()[2..], config.picture_size());
-        Ok([d.forward(&image, None), image])
+        Ok([d.judge(&image, None, 0.0).pred, image])
     }),
     ("sarigan", |base, v| {
         let config = sarigan::Config { base, ..runs::network() };
@@ -139,7 +140,7 @@ const SYSTEMS: [(&str, Run); 4] = [
         let (_, w) = g.mapping.forward(&v.drawn("z", &[2, config.style_dim]));
         let styles = vec![w; config.n_latents()];
         let image = g.synthesis(&styles, &g.noise_buffers(), &g.groupings());
-        Ok([d.forward(&image).info, image])
+        Ok([d.judge(&image, None, 0.0).info.expect("an estimate"), image])
     }),
 ];
 
@@ -228,5 +229,5 @@ fn sizes_that_no_network_has_are_refused_by_name() {
 fn a_picture_smaller_than_the_base_is_refused() {
     let config = pggan::Config { resolution: 16, fmaps_max: 4, ..Default::default() };
     let g = Network::initialized(1, &Device::cpu(), |b| pggan::Generator::new(&config, b));
-    g.model.forward(&tensor(&[1, 512], 1, &Device::cpu()), None, 2.5);
+    g.model.synthesis(&tensor(&[1, 512], 1, &Device::cpu()), 2.5);
 }

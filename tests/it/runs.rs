@@ -79,12 +79,14 @@ impl Place {
     /// A line of statistics at every step, snapshots at the end only.
     pub(crate) fn options(&self, steps: usize) -> Options {
         Options {
-            network: network(),
+            network: network().into(),
             recipe: Recipe::official(),
             batch: BATCH,
             batch_gpu: BATCH,
             seed: 1,
             mirror: true,
+            freezed: 0,
+            transfer: None,
             fingerprint: self.dataset().fingerprint(),
             data: self.path("data"),
             kimg: (steps * BATCH) as f64 / 1000.0,

@@ -6,9 +6,10 @@ use semgan::Device;
 use semgan::models::sarigan::{
     Config, Form, Grouping, Normalization, PlaneMoments, Rule, membership, threshold,
 };
+use semgan::models;
 use semgan::nn::{Resample, blur_kernel, modulated_conv2d, resampled_conv2d};
 use semgan::tensor::Tensor;
-use semgan::train::step::styles;
+use semgan::train::game::styles;
 use semgan::train::{Draws, Mix, Recipe, State, StepInputs, step};
 
 use crate::common::{assert_close, gpu, tensor, values};
@@ -20,10 +21,11 @@ fn paper(form: Form) -> Config {
 
 /// Everything trainable after the steps 0 to 4, computed in so many parts.
 fn after_steps(config: &Config, recipe: &Recipe, parts: usize, device: &Device) -> Vec<f32> {
-    let mut state = State::new(config, recipe, 1, device);
+    let networks = models::Config::from(config.clone());
+    let mut state = State::new(&networks, recipe, 1, device);
     for number in 0..5 {
         let real = tensor(&[12, 3, 8, 8], number as u32, device);
-        let mut inputs = StepInputs::draw(config, recipe, 1, number, real);
+        let mut inputs = StepInputs::draw(&networks.sizes(), recipe, 1, number, real);
         inputs.parts = parts;
         step(&mut state, &inputs, recipe);
     }
@@ -58,9 +60,10 @@ fn a_batch_in_parts_trains_as_the_whole_does() {
 #[should_panic(expected = "3 groups in 2 parts")]
 fn samples_that_share_a_deviation_are_not_parted() {
     let recipe = Recipe::official();
-    let mut state = State::new(&network(), &recipe, 1, &Device::cpu());
+    let networks = models::Config::from(network());
+    let mut state = State::new(&networks, &recipe, 1, &Device::cpu());
     let real = tensor(&[12, 3, 8, 8], 1, &Device::cpu());
-    let mut inputs = StepInputs::draw(&network(), &recipe, 1, 0, real);
+    let mut inputs = StepInputs::draw(&networks.sizes(), &recipe, 1, 0, real);
     inputs.parts = 2;
     step(&mut state, &inputs, &recipe);
 }
@@ -159,13 +162,14 @@ fn a_channel_belongs_to_the_first_of_its_largest_logits() {
 #[test]
 fn swapped_latents_make_one_style_that_the_head_has_to_find() {
     let device = Device::cpu();
-    let state = State::new(&paper(Form::Weight), &Recipe::paper(), 1, &device);
-    let g = &state.g.model;
+    let state = State::new(&paper(Form::Weight).into(), &Recipe::paper(), 1, &device);
+    let g = &*state.g.model;
     let (first, second) = (tensor(&[2, 16], 1, &device), tensor(&[2, 16], 2, &device));
-    let draws = Draws { z: first.clone(), mix: Some(Mix::Swap(second.clone())), noise: vec![] };
-    let (styles, info) = styles(g, &draws);
+    let mix = Some(Mix::Swap(second.clone()));
+    let draws = Draws { z: first.clone(), mix, noise: vec![], label: None, blend: None };
+    let (styles, info, _) = styles(g, &draws);
     let info = info.expect("a target").to_vec().expect("read");
-    let w = |z: &Tensor| g.mapping.forward(z).1.to_vec().expect("read");
+    let w = |z: &Tensor| g.map(z, None).to_vec().expect("read");
     let (w0, w1) = (w(&first), w(&second));
     let want: Vec<f32> = (0..64).map(|k| if k % 32 < 16 { w0[k] } else { w1[k] }).collect();
     assert_eq!(info, want);
@@ -180,7 +184,7 @@ fn layers_have_the_groups_and_widths_that_were_asked_for() {
         rule: Rule::Paper,
         ..network()
     };
-    let state = State::new(&config, &Recipe::paper(), 1, &Device::cpu());
+    let state = State::new(&config.into(), &Recipe::paper(), 1, &Device::cpu());
     let shapes: BTreeMap<_, _> = state
         .g
         .params

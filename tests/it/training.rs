@@ -3,6 +3,7 @@
 
 use semgan::checkpoint::Checkpoint;
 use semgan::device::Counters;
+use semgan::models;
 use semgan::models::sarigan::{Config, Form, Rule};
 use semgan::train::{Options, Outcome, Phase, Recipe, Report, State, StepInputs, step};
 use semgan::{Device, Error, Tensor};
@@ -70,7 +71,7 @@ fn neither_a_stop_nor_the_threads_change_a_bit_on_the_cpu() {
 fn a_stop_changes_no_bit_under_the_paper_recipe() {
     let paper = |options: &mut Options| {
         options.recipe = Recipe::paper();
-        (options.network.rule, options.network.form) = (Rule::Paper, Form::Feature);
+        options.network = Config { rule: Rule::Paper, form: Form::Feature, ..network() }.into();
         // Thresholds move before and behind the stop, but not at it.
         options.recipe.phases[0].every = 10;
     };
@@ -149,12 +150,13 @@ fn costs(config: &Config, steps: u64, device: &Device) -> Vec<Counters> {
 /// As [`costs`], under a recipe without style mixing.
 fn costs_of(config: &Config, recipe: &Recipe, steps: u64, device: &Device) -> Vec<Counters> {
     let recipe = Recipe { style_mixing: 0.0, ..recipe.clone() };
-    let mut state = State::new(config, &recipe, 1, device);
+    let networks = models::Config::from(config.clone());
+    let mut state = State::new(&networks, &recipe, 1, device);
     let pictures = vec![0.25; BATCH * 3 * config.size * config.size];
     let mut cost = |number| {
         let before = device.counters();
         let real = Tensor::from_slice(&pictures, [BATCH, 3, config.size, config.size], device);
-        let inputs = StepInputs::draw(config, &recipe, 1, number, real);
+        let inputs = StepInputs::draw(&networks.sizes(), &recipe, 1, number, real);
         let outputs = step(&mut state, &inputs, &recipe);
         Report::new(number, &outputs).wait(&state).expect("a finite step");
         device.counters().since(&before)
