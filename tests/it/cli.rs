@@ -120,9 +120,9 @@ fn the_paper_recipe_trains_every_form_and_samples() {
         run(&["sample", "--network", &run_folder, "--outdir", &out, "--seeds", "1-2"]).succeeded();
         let options = fs::read_to_string(format!("{run_folder}/training_options.json"));
         let options: Value = serde_json::from_str(&options.expect("options")).expect("JSON");
-        assert_eq!(options["network"]["form"], form);
-        assert_eq!(options["network"]["rule"], "paper");
-        assert_eq!(options["network"]["groups_at"]["8"], 2);
+        assert_eq!(options["network"]["sarigan"]["form"], form);
+        assert_eq!(options["network"]["sarigan"]["rule"], "paper");
+        assert_eq!(options["network"]["sarigan"]["groups_at"]["8"], 2);
         assert_eq!(options["recipe"]["mixing"], "swap");
         let stats = fs::read_to_string(format!("{run_folder}/stats.jsonl")).expect("statistics");
         let line: Value =
