@@ -91,16 +91,8 @@ impl Checkpoint {
         if let Some(name) = self.nonfinite() {
             return Err(Error::checkpoint(path, format!("not written: {name} is not finite")));
         }
-        const { assert!(cfg!(target_endian = "little"), "safetensors hold little-endian numbers") };
-        let views = self.tensors.iter().map(|(name, (shape, values))| {
-            let bytes = bytemuck::cast_slice(values);
-            let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
-            (name.as_str(), view.expect("as many bytes as the shape says"))
-        });
         let metadata = HashMap::from([(DESCRIPTION.to_owned(), self.description.to_string())]);
-        let bytes = safetensors::serialize(views, Some(metadata))
-            .map_err(|e| Error::checkpoint(path, e.to_string()))?;
-        write_atomically(path, &bytes)
+        write(path, &self.tensors, Some(metadata))
     }
 
     /// The tensors whose name starts with `prefix`, by the rest of the name.
@@ -139,6 +131,26 @@ impl Checkpoint {
             other => other,
         }
     }
+}
+
+/// Writes tensors as a plain safetensors file, atomically.
+///
+/// # Errors
+/// When the system refuses.
+pub fn save_tensors(path: &Path, tensors: &Values) -> Result<()> {
+    write(path, tensors, None)
+}
+
+fn write(path: &Path, tensors: &Values, metadata: Option<HashMap<String, String>>) -> Result<()> {
+    const { assert!(cfg!(target_endian = "little"), "safetensors hold little-endian numbers") };
+    let views = tensors.iter().map(|(name, (shape, values))| {
+        let bytes = bytemuck::cast_slice(values);
+        let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
+        (name.as_str(), view.expect("as many bytes as the shape says"))
+    });
+    let bytes = safetensors::serialize(views, metadata)
+        .map_err(|e| Error::checkpoint(path, e.to_string()))?;
+    write_atomically(path, &bytes)
 }
 
 /// The description in a file's header; `None` where the file is not whole.

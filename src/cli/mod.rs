@@ -16,10 +16,14 @@ mod data;
 mod demo;
 mod devices;
 mod doctor;
+mod factorise;
 mod groups;
+mod interpolate;
+mod mix;
 mod pictures;
 mod profile;
 mod sample;
+mod stats;
 mod train;
 mod tune;
 mod verify;
@@ -48,6 +52,11 @@ enum Command {
     Demo(demo::Args),
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Mix(mix::Args),
+    Interpolate(interpolate::Args),
+    #[command(alias = "factorize")]
+    Factorise(factorise::Args),
+    Stats(stats::Args),
     Groups(groups::Args),
     Data(data::Args),
     Devices(devices::Args),
@@ -113,6 +122,10 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Mix(args) => mix::run(&args),
+        Command::Interpolate(args) => interpolate::run(&args),
+        Command::Factorise(args) => factorise::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -3,6 +3,9 @@
 
 use faer::Mat;
 
+use crate::models::Config;
+use crate::nn::Values;
+
 /// Right singular vectors of a weight.
 #[derive(Clone, Debug)]
 pub struct Factorization {
@@ -11,6 +14,47 @@ pub struct Factorization {
     /// Directions as columns of a square matrix, row by row, in the order of their singular values;
     /// the entry of largest magnitude of each is positive.
     pub vectors: Vec<f64>,
+}
+
+/// The weights of a generator that read a style, stacked as rows over the style, and its width. As
+/// published, RGB layers behind the first do not count. A network without styles has the layer that
+/// reads its latent.
+pub fn stacked(config: &Config, params: &Values) -> (Vec<f64>, usize) {
+    let mut rows = Vec::new();
+    for (key, (shape, values)) in params {
+        let row = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+        let is_rgb = key.starts_with("to_rgbs.");
+        let zeros = || vec![0.0; shape[1]];
+        let own = values.chunks_exact(shape.get(1).copied().unwrap_or(1));
+        match config {
+            // The second half of a style drives the channels, the first one groups of them.
+            Config::Sarigan(_) if key.ends_with(".modulation.weight") && !is_rgb => {
+                own.for_each(|own| rows.extend([zeros(), row(own)].concat()));
+            }
+            Config::Sarigan(_) if key.ends_with(".modulation_bases.weight") => {
+                own.for_each(|own| rows.extend([row(own), zeros()].concat()));
+            }
+            Config::StyleGan2(_) if key.ends_with(".modulation.weight") && !is_rgb => {
+                rows.extend(row(values));
+            }
+            Config::StyleGan(_) if key.ends_with(".style.weight") => rows.extend(row(values)),
+            Config::Pggan(_) if key == "layer0.weight" => {
+                let (inputs, taps) = (shape[1], shape[2] * shape[3]);
+                for at in 0..shape[0] * taps {
+                    let entry = |i| values[(at / taps * inputs + i) * taps + at % taps];
+                    rows.extend((0..inputs).map(|i| f64::from(entry(i))));
+                }
+            }
+            _ => {}
+        }
+    }
+    let sizes = config.sizes();
+    let width = match config {
+        Config::StyleGan2(config) => config.style_dim,
+        Config::StyleGan(config) => config.w_space_dim,
+        _ => sizes.style.unwrap_or(sizes.latent + sizes.classes),
+    };
+    (rows, width)
 }
 
 /// Factorises modulation weights, stacked: rows of `width` numbers, one per entry of the style.

@@ -30,6 +30,16 @@ impl Gaussian {
         Self { mean, covariance: (0..width * width).map(entry).collect() }
     }
 
+    /// Variances along the principal components, the largest first.
+    ///
+    /// # Panics
+    /// When a number is not finite.
+    #[track_caller]
+    pub fn variances(&self) -> Vec<f64> {
+        let values = self.matrix().self_adjoint_eigenvalues(Side::Lower).expect("finite features");
+        values.into_iter().rev().map(|v| v.max(0.0)).collect()
+    }
+
     fn matrix(&self) -> Mat<f64> {
         let width = self.mean.len();
         Mat::from_fn(width, width, |i, k| self.covariance[i * width + k])

@@ -79,11 +79,37 @@ impl<'a> Sampler<'a> {
 
     /// w `[1, W]` of a seed, before any truncation.
     pub fn w(&self, seed: u64) -> Tensor {
+        self.all_w(&[seed])
+    }
+
+    /// w `[N, W]` of seeds at once.
+    pub fn all_w(&self, seeds: &[u64]) -> Tensor {
+        let latents: Vec<Tensor> = seeds.iter().map(|&seed| self.latent(seed)).collect();
+        let classes = self.sizes.classes.max(1) as u64;
+        let class = |&seed: &u64| self.look.class.unwrap_or((seed % classes) as usize);
+        let label = self.sizes.label(seeds.iter().map(class), &self.device);
+        self.map(&Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0), label.as_ref())
+    }
+
+    /// The latent `[1, Z]` of a seed.
+    pub fn latent(&self, seed: u64) -> Tensor {
         let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
-        let (width, classes) = (self.sizes.latent, self.sizes.classes.max(1) as u64);
-        let z = Tensor::from_slice(&normals(draw, width), [1, width], &self.device);
-        let class = self.look.class.unwrap_or((seed % classes) as usize);
-        self.g.map(&z, self.sizes.label([class], &self.device).as_ref())
+        let width = self.sizes.latent;
+        Tensor::from_slice(&normals(draw, width), [1, width], &self.device)
+    }
+
+    /// Latents `[N, Z]`, with labels where the network has classes, to w `[N, W]`.
+    pub fn map(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
+        self.g.map(z, label)
+    }
+
+    /// Labels of so many pictures of the look's class.
+    ///
+    /// # Panics
+    /// When the network has classes, and the look has none.
+    pub fn labels(&self, n: usize) -> Option<Tensor> {
+        let class = self.look.class.unwrap_or(0);
+        self.sizes.label(std::iter::repeat_n(class, n), &self.device)
     }
 
     /// One style per layer from w `[1, W]`, truncated.

@@ -19,6 +19,17 @@ pub fn parse_groups(list: &str) -> Result<Vec<usize>> {
     Ok(groups.into_iter().collect())
 }
 
+/// Reads a list of `n` layers as [`parse_seeds`] does.
+pub fn parse_layers(list: &str, n: usize) -> Result<Vec<usize>> {
+    let layers = parse_list("--styles", "layer", list)?;
+    match layers.iter().find(|&&k| k >= n as u64) {
+        Some(k) => {
+            Err(Error::config("--styles", format!("there is no layer {k}, only 0 to {}", n - 1)))
+        }
+        None => Ok(layers.into_iter().map(|k| k as usize).collect()),
+    }
+}
+
 /// Ascending numbers as the lists above are written: `3,5-7`.
 pub fn ranges(numbers: &[usize]) -> String {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b);
@@ -29,7 +40,11 @@ pub fn ranges(numbers: &[usize]) -> String {
     text.collect::<Vec<_>>().join(",")
 }
 
-fn parse_list(flag: &str, noun: &str, list: &str) -> Result<Vec<u64>> {
+/// Reads a list of numbers as [`parse_seeds`] does, for a flag; a noun says what they count.
+///
+/// # Errors
+/// Naming the flag.
+pub fn parse_list(flag: &str, noun: &str, list: &str) -> Result<Vec<u64>> {
     let refuse = |reason: String| Error::config(flag, reason);
     let number = |text: &str| {
         text.trim().parse::<u64>().map_err(|_| {
