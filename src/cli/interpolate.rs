@@ -110,11 +110,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let ways: Vec<Tensor> = seeds.chunks(seeds.len() / cells).map(way_of).collect();
     // What moves is the style alone.
-    let noises: Vec<_> = seeds.iter().step_by(seeds.len() / cells).map(|&s| sampler.noise(s)).collect();
+    let noises: Vec<_> =
+        seeds.iter().step_by(seeds.len() / cells).map(|&s| sampler.noise(s)).collect();
     let frames = ways[0].size(0);
     let options = MovieOptions { repeats: !args.no_loop };
-    let mut movie = Movie::create(&args.output, [columns * width, rows * height], args.fps, options)?;
-    let wanted = (0..frames).flat_map(|k| ways.iter().zip(&noises).map(move |(way, noise)| (way, noise, k)));
+    let mut movie =
+        Movie::create(&args.output, [columns * width, rows * height], args.fps, options)?;
+    let wanted =
+        (0..frames).flat_map(|k| ways.iter().zip(&noises).map(move |(way, noise)| (way, noise, k)));
     let styles = |way: &Tensor, k| sampler.styles(&way.narrow(0, k, 1));
     let mut pictures =
         sampler.pictures_of(wanted.map(|(way, noise, k)| (styles(way, k), noise.clone())));

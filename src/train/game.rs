@@ -1,5 +1,6 @@
 //! What the two networks play for: the losses of one batch.
 
+use super::augment::Augmentation;
 use super::inputs::{Draws, Mix, PathInputs, Reals};
 use super::loss::{self, R1};
 use super::recipe::Objective;
@@ -93,23 +94,25 @@ impl Game<'_> {
         notes: &mut Notes,
     ) -> Tensor {
         let fakes = self.fakes(draws, false, notes);
-        let (fake, lod) = (fakes.image.detach(), self.lod);
+        let (fake, lod) = (seen(&fakes.image.detach(), draws.augment.as_ref()), self.lod);
+        let own = reals.augment.as_ref().map(|[own, _]| own);
         let labels = draws.label.as_ref().zip(reals.label.as_ref());
         let mut penalty = None;
         let [on_fake, on_real] = if gamma > 0.0 {
             let real = reals.images.tracked();
-            let on_real = self.d.judge(&real, reals.label.as_ref(), lod);
+            let on_real = self.d.judge(&seen(&real, own), reals.label.as_ref(), lod);
             penalty = Some(loss::r1(&on_real.pred, &real).penalty);
             [self.d.judge(&fake, draws.label.as_ref(), lod), on_real]
         } else {
-            self.d.judge_both([&fake, &reals.images], labels.map(|(a, b)| [a, b]), lod)
+            let real = seen(&reals.images, own);
+            self.d.judge_both([&fake, &real], labels.map(|(a, b)| [a, b]), lod)
         };
         let scores = [&on_real.pred, &on_fake.pred];
         let main = match &self.objective {
             Objective::Logistic => loss::d_logistic(scores[0], scores[1]),
             Objective::WganGp(weights) => {
                 let blend = draws.blend.as_ref().expect("WGAN-GP's draws blend reals and fakes");
-                let mixed = between([&reals.images, &fake], blend);
+                let mixed = between([&seen(&reals.images, own), &fake], blend);
                 let on_mixed = self.d.judge(&mixed, reals.label.as_ref(), lod).pred;
                 loss::wgan_gp(weights, [scores[0], scores[1], &on_mixed], &mixed).mean
             }
@@ -121,6 +124,10 @@ impl Game<'_> {
         let class = [(&on_fake, draws), (&on_real, draws)].map(|(on, draws)| class_loss(on, draws));
         terms.extend(class.into_iter().flatten().map(|loss| (loss, 1.0)));
         stats.push(("real_score", on_real.pred.detach().mean_all()));
+        if own.is_some() {
+            let sign = on_real.pred.detach().map(|x| x.greater(0.0) * 2.0 - 1.0);
+            stats.push(("real_sign", sign.mean_all()));
+        }
         stats.push(("fake_score", on_fake.pred.detach().mean_all()));
         if let Some(penalty) = penalty {
             stats.push(("r1", penalty.detach()));
@@ -132,7 +139,8 @@ impl Game<'_> {
     /// The gradient penalty on reals.
     pub fn d_r1(&self, reals: &Reals, notes: &mut Notes) -> R1 {
         let real = reals.images.tracked();
-        let r1 = loss::r1(&self.d.judge(&real, reals.label.as_ref(), self.lod).pred, &real);
+        let picture = seen(&real, reals.augment.as_ref().map(|[_, own]| own));
+        let r1 = loss::r1(&self.d.judge(&picture, reals.label.as_ref(), self.lod).pred, &real);
         notes.stats.push(("r1", r1.penalty.detach()));
         r1
     }
@@ -147,7 +155,8 @@ impl Game<'_> {
         notes: &mut Notes,
     ) -> Tensor {
         let fakes = self.fakes(draws, true, notes);
-        let judged = self.d.judge(&fakes.image, draws.label.as_ref(), self.lod);
+        let picture = seen(&fakes.image, draws.augment.as_ref());
+        let judged = self.d.judge(&picture, draws.label.as_ref(), self.lod);
         let main = match self.objective {
             Objective::Logistic => loss::g_nonsaturating(&judged.pred),
             Objective::WganGp(_) => -judged.pred.mean_all(),
@@ -169,6 +178,11 @@ impl Game<'_> {
     pub fn path_lengths(&self, inputs: &PathInputs) -> Tensor {
         path_lengths(self.g, inputs, self.lod)
     }
+}
+
+/// Pictures as the discriminator sees them.
+fn seen(pictures: &Tensor, augment: Option<&Augmentation>) -> Tensor {
+    augment.map_or_else(|| pictures.clone(), |augment| augment.apply(pictures))
 }
 
 /// Length of each sample's path, `[B]`.

@@ -1,5 +1,6 @@
 //! Everything random or read from disk that a step needs, as tensors.
 
+use super::augment::{Augmentation, Pipeline};
 use super::recipe::{Mixing, Objective, Phase, Recipe};
 use crate::device::Device;
 use crate::models::Sizes;
@@ -19,6 +20,8 @@ pub struct Draws {
     pub label: Option<Tensor>,
     /// Where WGAN-GP looks between a real picture and a fake one, `[B, 1, 1, 1]`.
     pub blend: Option<Tensor>,
+    /// What happens to the pictures before they are judged.
+    pub augment: Option<Augmentation>,
 }
 
 /// Second latents `[B, S]` and what they are for.
@@ -35,22 +38,31 @@ pub enum Mix {
 pub(super) enum Part {
     /// All of it.
     Whole,
-    /// The samples with these numbers.
-    Samples(Tensor),
+    /// The samples with these numbers, here and on the device.
+    Samples(Vec<usize>, Tensor),
 }
 
 impl Part {
     fn new(samples: impl Iterator<Item = usize>, device: &Device) -> Self {
-        let samples: Vec<i32> = samples.map(|i| i as i32).collect();
-        Self::Samples(Tensor::from_indices(&samples, [samples.len()], device))
+        let samples: Vec<usize> = samples.collect();
+        let indices: Vec<i32> = samples.iter().map(|&i| i as i32).collect();
+        let indices = Tensor::from_indices(&indices, [indices.len()], device);
+        Self::Samples(samples, indices)
     }
 
     /// Its samples of x `[B, ...]`.
     pub(super) fn of(&self, x: &Tensor) -> Tensor {
         match self {
             Self::Whole => x.clone(),
-            Self::Samples(samples) => x.index_select(0, samples),
+            Self::Samples(_, samples) => x.index_select(0, samples),
         }
+    }
+
+    fn of_augmentation(&self, drawn: Option<&Augmentation>) -> Option<Augmentation> {
+        drawn.map(|drawn| match self {
+            Self::Whole => drawn.clone(),
+            Self::Samples(samples, _) => drawn.part(samples),
+        })
     }
 }
 
@@ -63,7 +75,8 @@ impl Draws {
         let noise = self.noise.iter().map(|plane| part.of(plane)).collect();
         let of = |x: &Option<Tensor>| x.as_ref().map(|x| part.of(x));
         let (label, blend) = (of(&self.label), of(&self.blend));
-        Self { z: part.of(&self.z), mix, noise, label, blend }
+        let augment = part.of_augmentation(self.augment.as_ref());
+        Self { z: part.of(&self.z), mix, noise, label, blend, augment }
     }
 }
 
@@ -76,18 +89,23 @@ pub struct Reals {
     pub label: Option<Tensor>,
     /// Level of detail at which they are, and at which networks that grow are trained.
     pub lod: f64,
+    /// What happens to them before they are judged: for the loss, and for the gradient penalty.
+    pub augment: Option<[Augmentation; 2]>,
 }
 
 impl From<Tensor> for Reals {
     fn from(images: Tensor) -> Self {
-        Self { images, label: None, lod: 0.0 }
+        Self { images, label: None, lod: 0.0, augment: None }
     }
 }
 
 impl Reals {
     pub(super) fn part(&self, part: &Part) -> Self {
         let label = self.label.as_ref().map(|label| part.of(label));
-        Self { images: part.of(&self.images), label, lod: self.lod }
+        let augment = self.augment.as_ref().map(|both| {
+            both.each_ref().map(|drawn| part.of_augmentation(Some(drawn)).expect("a part"))
+        });
+        Self { images: part.of(&self.images), label, lod: self.lod, augment }
     }
 }
 
@@ -140,6 +158,23 @@ impl StepInputs {
         });
         let (d, g) = (source.draws(0, batch), source.draws(1, batch));
         Self { d, g, path, reals, lr_scale: 1.0, parts: 1 }
+    }
+
+    /// With transformations of a pipeline on every picture that is judged, each with probability p.
+    #[must_use]
+    pub fn augmented(mut self, pipeline: Pipeline, p: f64, seed: u64, step: u64) -> Self {
+        let &[n, channels, h, w] = &self.reals.images.shape()[..] else {
+            panic!("augmented: {:?}", self.reals.images.shape())
+        };
+        let device = self.reals.images.device().clone();
+        let drawn = |stream: Stream| {
+            let draw = Draw { seed, stream: stream.of(0), step };
+            pipeline.draw(p, draw, n, [h, w], channels, &device)
+        };
+        self.reals.augment = Some([drawn(Stream::AugmentRealsOfD), drawn(Stream::AugmentRealsOfR1)]);
+        self.d.augment = Some(drawn(Stream::AugmentFakesOfD));
+        self.g.augment = Some(drawn(Stream::AugmentFakesOfG));
+        self
     }
 
     /// Pictures per phase.
@@ -230,6 +265,7 @@ impl Source<'_> {
             noise: sizes.noise.iter().enumerate().map(noise).collect(),
             label: self.reals.label.as_ref().map(|label| label.narrow(0, 0, batch)),
             blend,
+            augment: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::augment::Pipeline;
 use super::growing::Growing;
 use super::loss::WganGp;
 use crate::models::System;
@@ -151,6 +152,21 @@ pub struct Recipe {
     pub phases: Vec<Scheduled>,
     /// When which resolution is trained, where networks grow.
     pub growing: Option<Growing>,
+    /// What happens to pictures before the discriminator sees them.
+    pub augment: Option<Augment>,
+}
+
+/// Adaptive discriminator augmentation (Karras et al. 2020).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Augment {
+    /// Which transformations.
+    pub pipeline: Pipeline,
+    /// Probability of each at first.
+    pub p: f64,
+    /// Mean sign of the scores of reals that the probability aims at; without, it stays.
+    pub target: Option<f64>,
+    /// Thousand pictures that take the probability from 0 to 1.
+    pub kimg: f64,
 }
 
 const fn every(every: u64, phase: Phase) -> Scheduled {
@@ -177,6 +193,7 @@ impl Recipe {
                 every(1, Phase::Ema { average: Average::PerStep(0.5f64.powf(32.0 / 10_000.0)) }),
             ],
             growing: None,
+            augment: None,
         }
     }
 
@@ -204,6 +221,7 @@ impl Recipe {
                 every(1, Phase::Ema { average }),
             ],
             growing: None,
+            augment: None,
         }
     }
 

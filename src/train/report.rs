@@ -8,6 +8,8 @@ use crate::{Error, Result};
 /// Statistics and finite checks of one step.
 pub struct Report {
     step: u64,
+    /// Real pictures that the step showed.
+    pub pictures: u64,
     names: Vec<&'static str>,
     /// Phase, network and number of parameters of each update.
     flags: Vec<(&'static str, &'static str, usize)>,
@@ -27,6 +29,7 @@ impl Report {
             .collect();
         Self {
             step,
+            pictures: outputs.pictures,
             names: scalars.iter().map(|(name, _)| *name).collect(),
             flags: flags.map(|f| (f.phase, f.network, f.bad.numel())).collect(),
             values: Tensor::cat(&values.iter().collect::<Vec<_>>(), 0).read_async(),

@@ -43,6 +43,9 @@ pub enum Outcome {
     Stopped,
 }
 
+/// Steps from one look at the probability of augmentations to the next.
+const ADAPT_EVERY: u64 = 4;
+
 /// A run that is ready to go.
 pub struct Run {
     /// What was asked for.
@@ -145,6 +148,15 @@ impl Run {
         let mut stats = Collector::default();
         let mut pending: Option<Report> = None;
         while self.state.images < total {
+            if let Some(augment) = options.recipe.augment
+                && self.state.step.is_multiple_of(ADAPT_EVERY)
+            {
+                // The scores of all steps so far, wherever the run was stopped in between.
+                if let Some(report) = pending.take() {
+                    self.collect(report, &mut stats)?;
+                }
+                self.state.augment.adapt(&augment);
+            }
             let report = self.step(&loader)?;
             // Read a step late, so that the device never waits for the host.
             if let Some(earlier) = pending.replace(report) {
@@ -187,9 +199,13 @@ impl Run {
             images: reduced(&images, stage.lod),
             label: sizes.label(classes, &device),
             lod: stage.lod,
+            augment: None,
         };
         let number = self.state.step;
         let mut inputs = StepInputs::draw(&sizes, recipe, *seed, number, reals);
+        if let Some(augment) = &recipe.augment {
+            inputs = inputs.augmented(augment.pipeline, self.state.augment.p, *seed, number);
+        }
         inputs.lr_scale = stage.lr_scale;
         inputs.parts = self.options.parts()? * (stage.batch_size / self.options.batch);
         Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
@@ -218,8 +234,12 @@ impl Run {
     }
 
     /// Counts what a step reported.
-    fn collect(&self, report: Report, stats: &mut Collector) -> Result<()> {
+    fn collect(&mut self, report: Report, stats: &mut Collector) -> Result<()> {
+        let pictures = report.pictures;
         for (name, value) in report.wait(&self.state)? {
+            if name == "real_sign" {
+                self.state.augment.add(f64::from(value), pictures);
+            }
             if let Some(name) = published_name(name) {
                 stats.add(name, f64::from(value));
             }
@@ -246,9 +266,10 @@ impl Run {
             &format!(
                 "tick {:<5} kimg {kimg:<8.1} time {:<12} sec/tick {seconds:<7.1} sec/kimg \
                  {per_kimg:<7.2} maintenance {maintenance:<6.1} cpumem {cpu:<6.2} gpumem \
-                 {gpu:<6.2} reserved {reserved:<6.2} augment 0.000   left {}",
+                 {gpu:<6.2} reserved {reserved:<6.2} augment {:.3}   left {}",
                 clock.tick,
                 duration(elapsed),
+                state.augment.p,
                 duration(left)
             ),
         )?;
@@ -256,6 +277,7 @@ impl Run {
             ("Progress/tick", clock.tick as f64),
             ("Progress/kimg", kimg),
             ("Progress/step", state.step as f64),
+            ("Progress/augment", state.augment.p),
             ("Timing/sec_per_tick", seconds),
             ("Timing/sec_per_kimg", per_kimg),
             ("Timing/total_sec", elapsed),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::options::Options;
-use super::state::State;
+use super::state::{Signs, State};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::models::{Config, Generator, sarigan};
@@ -35,6 +35,9 @@ pub struct Counters {
     /// Level of detail of the last step, where networks grow.
     #[serde(default)]
     pub lod: Option<f64>,
+    /// Probability of augmentations.
+    #[serde(default)]
+    pub augment: Signs,
 }
 
 /// The whole run as a file's contents.
@@ -53,6 +56,7 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
                 updates_g: state.moments_g.step,
                 updates_d: state.moments_d.step,
                 lod: state.lod,
+                augment: state.augment,
             },
             "device": state.device().describe(),
             "kernels": state.device().kernels(),
@@ -239,7 +243,8 @@ pub fn unpack(file: &Checkpoint, options: &Options, device: &Device) -> Result<S
     let blame = |e| file.blame(e);
     let mut state = transfer(file, options, device)?;
     let counters: Counters = file.field("counters")?;
-    (state.step, state.images, state.lod) = (counters.step, counters.images, counters.lod);
+    (state.step, state.images) = (counters.step, counters.images);
+    (state.lod, state.augment) = (counters.lod, counters.augment);
     let restore = |name: &str, params: &Parameters, moments: &mut Moments, updates| {
         let parts = |suffix: &str| {
             let values = file.values(&format!("opt.{name}."));

@@ -1,6 +1,9 @@
 //! Everything that a training run is between two steps: networks, moments, counters.
 
-use super::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+
+use super::adaptation::Adaptation;
+use super::recipe::{Augment, Recipe};
 use crate::device::Device;
 use crate::models::{Config, Discriminator, Generator};
 use crate::nn::{Builder, Moments, Network};
@@ -24,10 +27,39 @@ pub struct State {
     pub blocked: Tensor,
     /// Level of detail of the step before, where there was one.
     pub lod: Option<f64>,
+    /// Probability of augmentations, and what it follows.
+    pub augment: Signs,
     /// Steps done.
     pub step: u64,
     /// Real images shown.
     pub images: u64,
+}
+
+/// The probability of augmentations, and the scores of reals since it moved last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signs {
+    /// The probability.
+    pub p: f64,
+    /// Sum of the signs of the scores.
+    pub sum: f64,
+    /// Scores.
+    pub count: u64,
+}
+
+impl Signs {
+    /// Takes in the mean sign of so many scores.
+    pub fn add(&mut self, mean: f64, count: u64) {
+        self.sum += mean * count as f64;
+        self.count += count;
+    }
+
+    /// Moves the probability toward where the mean sign is as wanted.
+    pub fn adapt(&mut self, augment: &Augment) {
+        let Some(target) = augment.target.filter(|_| self.count > 0) else { return };
+        let count = self.count as f64;
+        let rule = Adaptation { target, images: count, kimg: augment.kimg };
+        *self = Self { p: rule.update(self.p, self.sum / count), ..Self::default() };
+    }
 }
 
 impl State {
@@ -60,6 +92,7 @@ impl State {
             mean_path_length: zero(),
             blocked: zero(),
             lod: None,
+            augment: Signs { p: recipe.augment.map_or(0.0, |a| a.p), ..Signs::default() },
             step: 0,
             images: 0,
         }

@@ -21,6 +21,7 @@ pub fn published_name(name: &str) -> Option<&'static str> {
     Some(match name {
         "real_score" => "Loss/scores/real",
         "fake_score" => "Loss/scores/fake",
+        "real_sign" => "Loss/signs/real",
         "d" => "Loss/D/loss",
         "d_info" => "Loss/D/info",
         "r1" => "Loss/r1_penalty",

@@ -26,6 +26,8 @@ pub struct StepOutputs {
     pub stats: Stats,
     /// One entry per update.
     pub flags: Vec<Flags>,
+    /// Real pictures that were shown.
+    pub pictures: u64,
 }
 
 /// Runs the phases that fire at the state's step, and advances its counters.
@@ -41,7 +43,8 @@ pub fn step(state: &mut State, inputs: &StepInputs, recipe: &Recipe) -> StepOutp
         run_phase(state, inputs, recipe, scheduled, &mut outputs);
     }
     state.step += 1;
-    state.images += inputs.batch() as u64;
+    outputs.pictures = inputs.batch() as u64;
+    state.images += outputs.pictures;
     outputs
 }
 

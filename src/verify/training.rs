@@ -46,6 +46,7 @@ pub(super) fn draws(
         noise: (0..planes).map(noise).collect::<Result<_>>()?,
         label: None,
         blend: None,
+        augment: None,
     })
 }
 
@@ -122,8 +123,15 @@ pub(super) fn genforce(c: &Context, (g, d, g_ema): Networks) -> Result<(State, O
     let mut all = Vec::new();
     for it in 0..c.size("steps")? {
         let of = |x: &Tensor| x.narrow(0, it, 1).reshape(&x.shape()[1..]);
-        let draws = |z| Draws { z: of(z), mix: None, noise: Vec::new(), label: None, blend: None };
-        let reals = Reals { images: at_level(&of(&reals), lod), label: None, lod };
+        let draws = |z| Draws {
+            z: of(z),
+            mix: None,
+            noise: Vec::new(),
+            label: None,
+            blend: None,
+            augment: None,
+        };
+        let reals = Reals { images: at_level(&of(&reals), lod), label: None, lod, augment: None };
         let (d, g) = (draws(&z_d), draws(&z_g));
         let inputs = StepInputs { reals, d, g, path: None, lr_scale: 1.0, parts: 1 };
         all.push(step(&mut state, &inputs, &recipe));

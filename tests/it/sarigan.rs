@@ -166,7 +166,8 @@ fn swapped_latents_make_one_style_that_the_head_has_to_find() {
     let g = &*state.g.model;
     let (first, second) = (tensor(&[2, 16], 1, &device), tensor(&[2, 16], 2, &device));
     let mix = Some(Mix::Swap(second.clone()));
-    let draws = Draws { z: first.clone(), mix, noise: vec![], label: None, blend: None };
+    let draws =
+        Draws { z: first.clone(), mix, noise: vec![], label: None, blend: None, augment: None };
     let (styles, info, _) = styles(g, &draws);
     let info = info.expect("a target").to_vec().expect("read");
     let w = |z: &Tensor| g.map(z, None).to_vec().expect("read");

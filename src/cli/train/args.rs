@@ -94,6 +94,22 @@ pub(in crate::cli) struct Args {
     /// so that growing ends after a third of the run, 600 at most]
     #[arg(long, value_name = "KIMG", help_heading = "Training")]
     pub(super) grow: Option<f64>,
+    /// Augment what the discriminator sees [default: noaug]
+    #[arg(long, value_enum, help_heading = "Augmentation")]
+    pub(super) aug: Option<AugName>,
+    /// Probability of each transformation: that of fixed, or the first one of ada [default: 0]
+    #[arg(long, value_name = "P", help_heading = "Augmentation")]
+    pub(super) p: Option<f64>,
+    /// Mean sign of the scores of real pictures that ada aims at [default: 0.6]
+    #[arg(long, help_heading = "Augmentation", allow_negative_numbers = true)]
+    pub(super) target: Option<f64>,
+    /// Transformations: blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn or bgcfnc
+    /// [default: bgc]
+    #[arg(long, value_name = "WORD", help_heading = "Augmentation")]
+    pub(super) augpipe: Option<String>,
+    /// Thousands of pictures in which ada takes the probability from 0 to 1 [default: 500]
+    #[arg(long, value_name = "KIMG", help_heading = "Augmentation")]
+    pub(super) ada_kimg: Option<f64>,
     /// Start from the networks of this run folder or snapshot instead of random ones
     #[arg(long, value_name = "RUN_OR_FILE", conflicts_with = "resume", help_heading = "Training")]
     pub(super) transfer: Option<PathBuf>,
@@ -118,6 +134,17 @@ pub(in crate::cli) struct Args {
     pub(super) keep: Option<usize>,
     #[command(flatten, next_help_heading = "Output")]
     pub(super) profile: ProfileArgs,
+}
+
+/// Who decides the probability of augmentations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AugName {
+    /// Nobody: there are none
+    Noaug,
+    /// The discriminator: it rises while reals are known too well (StyleGAN2-ADA)
+    Ada,
+    /// --p
+    Fixed,
 }
 
 /// Kinds of networks.

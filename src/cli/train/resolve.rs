@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::Args;
+use super::args::{Args, AugName};
 use crate::cli::bench::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::models::sarigan::Form;
 use crate::models::{Config, System};
+use crate::train::augment::Pipeline;
 use crate::train::options::check_res;
-use crate::train::{Growing, Options, Phase, Recipe};
+use crate::train::{Augment, Growing, Options, Phase, Recipe};
 use crate::{Error, Result};
 
 /// From what was typed to what it means: flags, else the resumed run's options, else defaults.
@@ -167,11 +168,58 @@ fn recipe(
             _ => {}
         }
     }
+    recipe.augment = augment(args, recipe.augment)?;
     let is_asked = args.init_res.is_some() || args.grow.is_some();
     if recipe.growing.is_none() || is_asked {
         recipe.growing = growing(args, network, (kimg, batch))?;
     }
     Ok(recipe)
+}
+
+/// The augmentations of the resumed run, with what the flags say.
+fn augment(args: &Args, before: Option<Augment>) -> Result<Option<Augment>> {
+    let flags = [
+        ("--p", args.p.is_some()),
+        ("--target", args.target.is_some()),
+        ("--augpipe", args.augpipe.is_some()),
+        ("--ada-kimg", args.ada_kimg.is_some()),
+    ];
+    let first = Augment { pipeline: Pipeline::Bgc, p: 0.0, target: Some(0.6), kimg: 500.0 };
+    let mut augment = match (args.aug, before) {
+        (None | Some(AugName::Noaug), None) | (Some(AugName::Noaug), _) => {
+            return match flags.iter().find(|(_, is_given)| *is_given) {
+                Some((flag, _)) => Err(Error::config(*flag, "needs --aug ada or --aug fixed")),
+                None => Ok(None),
+            };
+        }
+        (None, Some(before)) => before,
+        (Some(AugName::Fixed), _) => Augment { target: None, ..before.unwrap_or(first) },
+        (Some(_), before) => Augment { target: Some(0.6), ..before.unwrap_or(first) },
+    };
+    augment.p = args.p.unwrap_or(augment.p);
+    if let Some(target) = args.target {
+        if augment.target.is_none() {
+            return Err(Error::config("--target", "is for --aug ada; give --p with --aug fixed"));
+        }
+        augment.target = Some(target);
+    }
+    augment.kimg = args.ada_kimg.unwrap_or(augment.kimg);
+    if let Some(word) = &args.augpipe {
+        augment.pipeline = word.parse()?;
+    }
+    if !(0.0..=1.0).contains(&augment.p) {
+        return Err(Error::config("--p", format!("{} is not from 0 to 1", augment.p)));
+    }
+    if args.aug == Some(AugName::Fixed) && augment.p == 0.0 {
+        return Err(Error::config("--p", "is missing: --aug fixed needs a probability above 0"));
+    }
+    if augment.target.is_some_and(|t| !(-1.0..=1.0).contains(&t)) {
+        return Err(Error::config("--target", "is not from -1 to 1"));
+    }
+    if augment.kimg <= 0.0 || !augment.kimg.is_finite() {
+        return Err(Error::config("--ada-kimg", format!("{} is not above 0", augment.kimg)));
+    }
+    Ok(Some(augment))
 }
 
 /// When which resolution is trained, of networks that grow.
