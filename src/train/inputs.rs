@@ -171,7 +171,8 @@ impl StepInputs {
             let draw = Draw { seed, stream: stream.of(0), step };
             pipeline.draw(p, draw, n, [h, w], channels, &device)
         };
-        self.reals.augment = Some([drawn(Stream::AugmentRealsOfD), drawn(Stream::AugmentRealsOfR1)]);
+        self.reals.augment =
+            Some([drawn(Stream::AugmentRealsOfD), drawn(Stream::AugmentRealsOfR1)]);
         self.d.augment = Some(drawn(Stream::AugmentFakesOfD));
         self.g.augment = Some(drawn(Stream::AugmentFakesOfG));
         self
