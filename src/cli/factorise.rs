@@ -101,7 +101,7 @@ fn save(
         ("directions".to_owned(), ([width, width].into(), rows)),
     ];
     save_tensors(&dir.join("factors.safetensors"), &tensors.into())?;
-    let sampler = opened.sampler();
+    let sampler = opened.sampler()?;
     let steps = usize::from(args.steps);
     let at = |k: usize| args.degree * (2.0 * k as f64 / (steps - 1) as f64 - 1.0);
     let columns: Vec<String> = (0..steps).map(|k| format!("{:.1}", at(k))).collect();

@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let [height, width] = found.sizes.picture;
     let opened = found.open(&args.pictures.device)?;
-    let sampler = opened.sampler();
+    let sampler = opened.sampler()?;
     let path = Path {
         way,
         frames: usize::from(args.w_frames),

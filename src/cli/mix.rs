@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => (0..found.sizes.layers / 2).collect(),
     };
     let opened = found.open(&args.pictures.device)?;
-    let sampler = opened.sampler();
+    let sampler = opened.sampler()?;
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let styles = |seed: u64| sampler.styles(&sampler.w(seed));

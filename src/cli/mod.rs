@@ -26,6 +26,7 @@ mod sample;
 mod stats;
 mod train;
 mod tune;
+mod variation;
 mod verify;
 mod watch;
 
@@ -57,6 +58,7 @@ enum Command {
     #[command(alias = "factorize")]
     Factorise(factorise::Args),
     Stats(stats::Args),
+    Variation(variation::Args),
     Groups(groups::Args),
     Data(data::Args),
     Devices(devices::Args),
@@ -126,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Interpolate(args) => interpolate::run(&args),
         Command::Factorise(args) => factorise::run(&args),
         Command::Stats(args) => stats::run(&args),
+        Command::Variation(args) => variation::run(&args),
         Command::Groups(args) => groups::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),

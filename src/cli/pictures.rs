@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::ValueEnum;
 
 use super::DeviceArgs;
+use super::bench::at_least_one;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::models::Sizes;
@@ -15,6 +16,9 @@ use crate::sample::{Look, Noise, Sampler};
 use crate::train::snapshot::Trained;
 use crate::train::{folder, snapshot};
 use crate::{Error, Result};
+
+/// Most modes of truncation.
+const MAX_MODES: usize = 256;
 
 /// A network, and how its pictures look.
 #[derive(clap::Args, Debug)]
@@ -45,6 +49,9 @@ pub(super) struct Truncation {
         allow_negative_numbers = true
     )]
     psi: f64,
+    /// Pull toward the nearest of so many modes of the styles instead of their mean
+    #[arg(long = "trunc-modes", value_name = "K", value_parser = at_least_one())]
+    modes: Option<usize>,
     /// Layers that are truncated, from the first on [default: all]
     #[arg(long = "trunc-cutoff", value_name = "LAYERS")]
     cutoff: Option<usize>,
@@ -79,7 +86,7 @@ impl Truncation {
         if !self.psi.is_finite() {
             return Err(Error::config("--trunc", format!("{} is not a number", self.psi)));
         }
-        let Self { psi, cutoff } = self;
+        let Self { psi, cutoff, .. } = self;
         Ok(Look { psi, cutoff, noise: noise.noise(), ..Look::default() })
     }
 }
@@ -88,6 +95,7 @@ impl Truncation {
 pub(super) struct Found {
     file: Checkpoint,
     look: Look,
+    modes: Option<usize>,
     /// What goes into the generator, and what comes out.
     pub(super) sizes: Sizes,
 }
@@ -96,6 +104,7 @@ pub(super) struct Found {
 pub(super) struct Opened {
     trained: Trained,
     look: Look,
+    modes: Option<usize>,
     /// The snapshot's path.
     pub(super) source: String,
     /// Where it computes.
@@ -130,7 +139,12 @@ impl NetworkArgs {
             let reason = format!("{name} has no styles that could be truncated; leave it out");
             return Err(Error::config("--trunc", reason));
         }
-        Ok(Found { file, look: Look { class: self.class, ..look }, sizes })
+        let modes = self.truncation.modes;
+        if let Some(k) = modes.filter(|&k| k > MAX_MODES) {
+            let reason = format!("{k} modes; {MAX_MODES} at most");
+            return Err(Error::config("--trunc-modes", reason));
+        }
+        Ok(Found { file, look: Look { class: self.class, ..look }, modes, sizes })
     }
 
     /// Finds the snapshot, opens the device and reads the network.
@@ -145,7 +159,7 @@ impl Found {
         let device = device.open()?;
         let trained = snapshot::generator(&self.file, &device)?;
         let source = self.file.path.display().to_string();
-        Ok(Opened { trained, look: self.look, source, device })
+        Ok(Opened { trained, look: self.look, modes: self.modes, source, device })
     }
 }
 
@@ -161,7 +175,16 @@ impl Opened {
     }
 
     /// Its pictures.
-    pub(super) fn sampler(&self) -> Sampler<'_> {
-        self.trained.pictures(self.look)
+    pub(super) fn sampler(&self) -> Result<Sampler<'_>> {
+        self.sampler_with(self.look.noise)
+    }
+
+    /// Its pictures with other noise.
+    pub(super) fn sampler_with(&self, noise: Noise) -> Result<Sampler<'_>> {
+        let sampler = self.trained.pictures(Look { noise, ..self.look });
+        match self.modes {
+            Some(k) if self.look.psi != 1.0 => sampler.with_modes(k),
+            _ => Ok(sampler),
+        }
     }
 }

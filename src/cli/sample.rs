@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     args.profile.start(&opened.device);
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let sampler = opened.sampler();
+    let sampler = opened.sampler()?;
     let (psi, source) = (opened.look().psi.to_string(), &opened.source);
     let save = |seed: u64, picture: &Rgb| {
         let number = seed.to_string();

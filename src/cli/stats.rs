@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Error::config("--samples", "1 style has no deviation; give 2 or more").into());
     }
     let opened = args.pictures.open()?;
-    let sampler = opened.sampler();
+    let sampler = opened.sampler()?;
     let mut styles: Vec<f64> = Vec::new();
     let seeds: Vec<u64> = (0..args.samples as u64).collect();
     for seeds in seeds.chunks(AT_ONCE) {

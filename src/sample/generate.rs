@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Rgb;
+use super::{Rgb, modes, nearest};
 use crate::Result;
 use crate::device::Device;
 use crate::models::stylegan::{toward, truncate};
@@ -53,7 +53,10 @@ pub struct Sampler<'a> {
     g: &'a dyn Generator,
     synthesizer: Box<dyn Synthesizer + 'a>,
     sizes: Sizes,
-    mean: Option<Tensor>,
+    /// What truncation pulls toward: `[1, W]` each, the nearest one of several.
+    centers: Vec<Tensor>,
+    /// Several of them, on the host.
+    modes: Vec<Vec<f32>>,
     look: Look,
     device: Device,
 }
@@ -68,8 +71,38 @@ impl<'a> Sampler<'a> {
         look: Look,
         device: &Device,
     ) -> Self {
-        let (mean, device) = (mean.cloned(), device.clone());
-        Self { g, synthesizer: g.synthesizer(), sizes, mean, look, device }
+        let (centers, modes) = (mean.cloned().into_iter().collect(), Vec::new());
+        let device = device.clone();
+        Self { g, synthesizer: g.synthesizer(), sizes, centers, modes, look, device }
+    }
+
+    /// Truncation pulls toward the nearest of `k` modes of the styles instead of their mean.
+    ///
+    /// # Errors
+    /// What the device reports.
+    ///
+    /// # Panics
+    /// When there are no modes or more than styles that are looked at.
+    pub fn with_modes(mut self, k: usize) -> Result<Self> {
+        const STYLES: u64 = 4096;
+        let styles = self.all_w(&(0..STYLES).collect::<Vec<_>>());
+        let width = styles.size(1);
+        self.modes = modes(&styles.to_vec()?, width, k);
+        let there = |mode: &Vec<f32>| Tensor::from_slice(mode, [1, width], &self.device);
+        self.centers = self.modes.iter().map(there).collect();
+        Ok(self)
+    }
+
+    /// What truncation pulls w `[1, W]` toward.
+    fn center(&self, w: &Tensor) -> &Tensor {
+        match &self.centers[..] {
+            [] => panic!("truncation needs a mean style"),
+            [only] => only,
+            several => {
+                let w = w.to_vec().expect("a device that computed a style can read it");
+                &several[nearest(&w, &self.modes)]
+            }
+        }
     }
 
     /// The network's sizes.
@@ -121,7 +154,7 @@ impl<'a> Sampler<'a> {
         if psi == 1.0 {
             return self.g.styles(w);
         }
-        let mean = self.mean.as_ref().expect("truncation needs a mean style");
+        let mean = self.center(w);
         match cutoff {
             None => self.g.styles(&toward(w, mean, psi)),
             Some(layers) => truncate(&self.g.styles(w), &self.g.styles(mean), psi, layers),

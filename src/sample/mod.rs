@@ -10,12 +10,14 @@
 //!
 //! And what goes on in latent space:
 //! - `interpolate.rs` finds ways between latents,
+//! - `modes.rs` finds clusters of styles, for truncation,
 //! - `project.rs` has what an optimisation over latents needs.
 
 mod generate;
 mod grid;
 mod heat;
 mod interpolate;
+mod modes;
 mod movie;
 mod png;
 mod project;
@@ -26,6 +28,7 @@ pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{Path, Way, cubic_spline, lerp, slerp};
+pub use modes::{modes, nearest};
 pub use movie::{Movie, MovieOptions};
 pub use png::{read_text, save_png};
 pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};

@@ -207,7 +207,8 @@ impl Run {
             inputs = inputs.augmented(augment.pipeline, self.state.augment.p, *seed, number);
         }
         inputs.lr_scale = stage.lr_scale;
-        inputs.parts = self.options.parts()? * (stage.batch_size / self.options.batch);
+        // Larger batches of lower resolutions take no more memory in as many parts.
+        inputs.parts = self.options.parts()?;
         Ok(Report::new(number, &step(&mut self.state, &inputs, recipe)))
     }
 

@@ -31,5 +31,6 @@ mod sarigan;
 mod shaders;
 mod snapshots;
 mod soak;
+mod systems;
 mod training;
 mod tuning;

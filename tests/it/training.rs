@@ -48,7 +48,7 @@ fn trained_under(
 }
 
 #[track_caller]
-fn assert_same_bits(what: &str, got: &Checkpoint, want: &Checkpoint) {
+pub(crate) fn assert_same_bits(what: &str, got: &Checkpoint, want: &Checkpoint) {
     assert_eq!(got.description["counters"], want.description["counters"], "{what}");
     assert!(got.tensors.keys().eq(want.tensors.keys()), "{what}: other tensors");
     for (name, (_, values)) in &got.tensors {

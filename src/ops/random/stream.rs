@@ -26,6 +26,8 @@ pub enum Stream {
     SampleNoise = 2048,
     /// Latents of the mean style.
     MeanStyle = 96,
+    /// First centers of clusters of styles.
+    Modes = 97,
     /// Drawn faces; the step is the face's index.
     Faces = 112,
     /// Directions of the sliced Wasserstein distance; the step is the number of one.
