@@ -2,6 +2,7 @@
 //! Nothing here knows about devices, files or flags: tensors are made only on the device that a
 //! network was built for.
 
+pub mod lpips;
 pub mod pggan;
 pub mod sarigan;
 pub mod stylegan;
