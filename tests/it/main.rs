@@ -16,6 +16,7 @@ mod judge;
 mod kernel_texts;
 mod kernels;
 mod limits;
+mod lpips;
 mod networks;
 mod numerics;
 mod ops_heavy;
