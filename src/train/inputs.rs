@@ -158,22 +158,25 @@ impl Source<'_> {
 
     fn draws(&self, phase: usize, batch: usize) -> Draws {
         let width = [batch, self.config.style_dim];
-        let latent = |stream| self.at(stream, phase).normals(width, &self.device);
         let choice = self.at(Stream::TrainMix, phase);
         let mixed = choice.uniform(0) < self.recipe.style_mixing;
         // Uniform in 1 ..= n_latents - 1.
         let inject = 1 + (choice.uniform(1) * (self.config.n_latents() - 1) as f64) as usize;
+        let latent = |stream| (self.at(stream, phase), width.into());
         let noise = |k: usize| {
             let [h, w] = self.config.noise_size(k);
-            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, 1, h, w], &self.device)
+            (self.at(Stream::TrainNoise, 64 * phase + k), [batch, 1, h, w].into())
         };
-        Draws {
-            z: latent(Stream::TrainLatent),
-            mix: mixed.then(|| match self.recipe.mixing {
-                Mixing::Crossover => Mix::Crossover(latent(Stream::TrainMixLatent), inject),
-                Mixing::Swap => Mix::Swap(latent(Stream::TrainMixLatent)),
-            }),
-            noise: (0..self.config.n_noises()).map(noise).collect(),
-        }
+        let mut wanted = vec![latent(Stream::TrainLatent)];
+        wanted.extend(mixed.then(|| latent(Stream::TrainMixLatent)));
+        wanted.extend((0..self.config.n_noises()).map(noise));
+        let mut drawn = Draw::normals_of_each(&wanted, &self.device).into_iter();
+        let mut next = || drawn.next().expect("as many as were wanted");
+        let z = next();
+        let mix = mixed.then(|| match self.recipe.mixing {
+            Mixing::Crossover => Mix::Crossover(next(), inject),
+            Mixing::Swap => Mix::Swap(next()),
+        });
+        Draws { z, mix, noise: drawn.collect() }
     }
 }

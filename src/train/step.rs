@@ -4,11 +4,11 @@ use super::inputs::{Draws, Mix, Part, PathInputs, StepInputs};
 use super::loss;
 use super::recipe::{Phase, Recipe, Scheduled};
 use super::state::State;
-use crate::autograd::grad;
+use crate::autograd::{backward, grad, no_grad};
 use crate::models::sarigan::{Discriminator, Generator, Grouping, Rule};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::ops::norm::stddev_group;
-use crate::ops::pointwise::{Expr, pointwise, sum_of};
+use crate::ops::pointwise::{Expr, pointwise, scaled_sum_of};
 use crate::tensor::Tensor;
 
 /// The published code divides its summed grouping losses by this at every size.
@@ -72,6 +72,8 @@ pub fn run_phase(
             state.g_ema.model.refresh_thresholds();
         }
         Phase::Discriminator { info_weight } => {
+            // What is derived from the generator's weights serves its own phase too.
+            state.g.params.track(true);
             state.d.params.track(true);
             let (g, d) = (&state.g.model, &state.d.model);
             let slab = accumulate(&state.d.params, &parts(), &mut out.stats, |part, stats| {
@@ -121,7 +123,7 @@ fn accumulate(
     let mut sums: Option<(Tensor, Stats)> = None;
     for part in parts {
         let mut own = Stats::new();
-        let slab = gradient(params, &loss(part, &mut own), None);
+        let slab = gradient(params, loss(part, &mut own), None);
         let Some((slabs, values)) = &mut sums else {
             sums = Some((slab, own));
             continue;
@@ -139,9 +141,9 @@ fn accumulate(
 }
 
 /// Gradients of `y` with respect to all parameters as a slab; `cotangent` is 1 where not given.
-fn gradient(params: &Parameters, y: &Tensor, cotangent: Option<&Tensor>) -> Tensor {
+fn gradient(params: &Parameters, y: Tensor, cotangent: Option<&Tensor>) -> Tensor {
     let leaves: Vec<Tensor> = params.iter().map(|(_, value)| value).collect();
-    let gradients = grad(&[y], &[cotangent], &leaves.iter().collect::<Vec<_>>(), false);
+    let gradients = backward(y, cotangent, &leaves.iter().collect::<Vec<_>>());
     params.gather(&gradients)
 }
 
@@ -160,9 +162,10 @@ fn path_gradient(
         g_path(lengths, &state.mean_path_length, decay, &mut out.stats)
     };
     if let [whole] = &parts[..] {
-        let path = penalty(&path_lengths(g, whole), out);
-        state.mean_path_length = path.mean.detach();
-        return gradient(params, &(path.penalty * weight), None);
+        let loss::PathPenalty { mean, penalty } = penalty(&path_lengths(g, whole), out);
+        state.mean_path_length = mean.detach();
+        drop(mean);
+        return gradient(params, penalty * weight, None);
     }
     let lengths: Vec<Tensor> = parts.iter().map(|part| path_lengths(g, part).detach()).collect();
     let all = Tensor::cat(&lengths.iter().collect::<Vec<_>>(), 0).tracked();
@@ -174,7 +177,7 @@ fn path_gradient(
         let n = part.direction.size(0);
         let own = counts.narrow(0, first, n);
         first += n;
-        gradient(params, &path_lengths(g, part), Some(&own))
+        gradient(params, path_lengths(g, part), Some(&own))
     });
     let slab = slabs.reduce(|a, b| a + b).expect("a batch has a part");
     state.mean_path_length = path.mean.detach();
@@ -229,8 +232,8 @@ pub fn d_main(
     info_weight: f64,
     stats: &mut Stats,
 ) -> Tensor {
-    let fake = fakes(g, draws);
-    let [on_fake, on_real] = d.forward_both(&fake.image.detach(), real);
+    let fake = no_grad(|| fakes(g, draws));
+    let [on_fake, on_real] = d.forward_both(&fake.image, real);
     let logistic = loss::d_logistic(&on_real.pred, &on_fake.pred);
     let info = info_loss(&on_fake.info, fake.info.as_ref());
     stats.extend([
@@ -263,8 +266,7 @@ pub fn g_main(
     let adversarial = loss::g_nonsaturating(&judged.pred);
     let info = info_loss(&judged.info, fake.info.as_ref());
     stats.extend([("g", adversarial.detach()), ("g_info", info.detach())]);
-    let (loss1, loss2) = grouping_losses(&fake.groups, &g.targets());
-    let (loss1, loss2) = (loss1 * loss1_weight, loss2 * loss2_weight);
+    let (loss1, loss2) = grouping_losses(&fake.groups, &g.targets(), [loss1_weight, loss2_weight]);
     stats.extend([("g1", loss1.detach()), ("g2", loss2.detach())]);
     let [adversarial_k, info_k, loss1_k, loss2_k] = Expr::inputs();
     let total = adversarial_k + info_k * info_weight + loss1_k + loss2_k;
@@ -298,16 +300,23 @@ fn info_loss(estimate: &Tensor, target: Option<&Tensor>) -> Tensor {
     }
 }
 
-/// Both grouping losses summed over the layers; the paper has no second one.
-pub fn grouping_losses(groups: &[Grouping], targets: &[Tensor]) -> (Tensor, Tensor) {
+/// Both grouping losses summed over the layers, times their weights; the paper has no second one.
+pub fn grouping_losses(
+    groups: &[Grouping],
+    targets: &[Tensor],
+    [weight1, weight2]: [f64; 2],
+) -> (Tensor, Tensor) {
     let losses1 = groups.iter().zip(targets).map(|(group, target)| group.loss1(target));
-    let loss1 = sum_of(&losses1.collect::<Vec<_>>());
+    let losses1: Vec<Tensor> = losses1.collect();
     match groups[0].rule {
         Rule::Official => {
-            let share = 1.0 / OFFICIAL_LAYERS;
-            (loss1 * share, Grouping::loss2(groups, targets) * share)
+            let loss2 = Grouping::loss2(groups, targets, weight2 / OFFICIAL_LAYERS);
+            (scaled_sum_of(&losses1, weight1 / OFFICIAL_LAYERS), loss2)
         }
-        Rule::Paper => (loss1, Tensor::scalar(0.0, groups[0].probs.device())),
+        Rule::Paper => {
+            let loss2 = Tensor::scalar(0.0, groups[0].probs.device());
+            (scaled_sum_of(&losses1, weight1), loss2)
+        }
     }
 }
 

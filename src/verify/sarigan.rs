@@ -77,7 +77,7 @@ pub(super) static ROWS: &[Row] = &[
         let weights = [c.f64("loss1_weight")?, c.f64("loss2_weight")?, c.f64("info_weight")?];
         let mut stats = Vec::new();
         let total = g_main(&g, &d, &draws(c, "", None)?, weights, &mut stats);
-        let (loss1, loss2) = grouping_losses(&g.groupings(), &g.targets());
+        let (loss1, loss2) = grouping_losses(&g.groupings(), &g.targets(), [1.0, 1.0]);
         Ok(named(stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
     }),
     row("loss_path", |c| {
@@ -164,7 +164,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
         .out("y", y)
         .out("co", batched(&layer.similarity()))
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target))))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target), 1.0)))
 }
 
 fn generator(c: &Context) -> Result<Outputs> {
@@ -176,7 +176,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
         out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
     });
-    let (loss1, loss2) = grouping_losses(&groups, &g.targets());
+    let (loss1, loss2) = grouping_losses(&groups, &g.targets(), [1.0, 1.0]);
     let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
     // Mixed styles are nothing to find.

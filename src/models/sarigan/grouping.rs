@@ -88,32 +88,41 @@ impl Grouping {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn new(rule: Rule, cluster: &Tensor, tmpr: &Tensor) -> Self {
+        let probs = Self::shares(rule, cluster, tmpr);
+        Self { assigned: Self::assignment(rule, cluster, &probs), probs, rule }
+    }
+
+    /// The soft membership alone.
+    pub(super) fn shares(rule: Rule, cluster: &Tensor, tmpr: &Tensor) -> Tensor {
         let logits = cluster.zip(tmpr, |cluster, tmpr| match rule {
             Rule::Official => 5.0 * tmpr.sigmoid() * cluster,
             Rule::Paper => cluster * (-tmpr).exp(),
         });
-        let probs = logits.softmax(0);
-        let assigned = match rule {
+        logits.softmax(0)
+    }
+
+    /// The hard membership from the soft one.
+    pub(super) fn assignment(rule: Rule, cluster: &Tensor, probs: &Tensor) -> Tensor {
+        match rule {
             Rule::Official => sharpened(&probs.detach()),
             Rule::Paper => membership(cluster),
-        };
-        Self { probs, assigned, rule }
+        }
     }
 
     /// Equation 2: squared distance of the pairwise membership from the target, its sum in the
     /// published code, its mean in the paper.
     pub fn loss1(&self, target: &Tensor) -> Tensor {
         let together = self.probs.matmul_t(&self.probs, true, false);
-        let distance = together.zip(&target.detach(), |p, s| (p - s).square());
-        match self.rule {
-            Rule::Official => distance.sum_all(),
-            Rule::Paper => distance.mean_all(),
-        }
+        let share = match self.rule {
+            Rule::Official => 1.0,
+            Rule::Paper => 1.0 / together.numel() as f64,
+        };
+        together.zip_sum(&target.detach(), |p, s| (p - s).square() * share)
     }
 
     /// Pulls the published code's thresholds to where each channel has C/g similar ones: the sum over
-    /// layers, each with its target.
-    pub fn loss2(layers: &[Self], targets: &[Tensor]) -> Tensor {
+    /// layers, each with its target, times a weight.
+    pub fn loss2(layers: &[Self], targets: &[Tensor], weight: f64) -> Tensor {
         let sums: Vec<Tensor> = targets.iter().map(Tensor::sum_all).collect();
         let distance = |(k, layer): (usize, &Self)| {
             let (groups, channels) = (layer.probs.size(0), layer.probs.size(1));
@@ -122,7 +131,7 @@ impl Grouping {
         };
         let distances = layers.iter().enumerate().map(distance);
         let total = distances.reduce(|a, b| a + b).expect("a layer");
-        pointwise(&sums.iter().collect::<Vec<_>>(), &total)
+        pointwise(&sums.iter().collect::<Vec<_>>(), &(total * weight))
     }
 
     /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes
