@@ -64,6 +64,11 @@ pub fn no_grad<T>(f: impl FnOnce() -> T) -> T {
     with_recording(false, f)
 }
 
+/// Runs `f` with recording, also inside [`no_grad`].
+pub(crate) fn recorded<T>(f: impl FnOnce() -> T) -> T {
+    with_recording(true, f)
+}
+
 /// The node of a fresh result, where one of the inputs is tracked.
 pub(crate) fn record(op: &Arc<dyn Op>, inputs: &[&Tensor]) -> Option<Arc<Node>> {
     let wanted = RECORDING.get() && inputs.iter().any(|x| x.is_tracked());
@@ -85,10 +90,6 @@ pub fn grad(
     create_graph: bool,
 ) -> Vec<Option<Tensor>> {
     assert_eq!(outputs.len(), cotangents.len(), "one cotangent per output");
-    let wanted: Vec<u64> = inputs
-        .iter()
-        .map(|x| x.node().expect("gradient asked for a tensor that is not tracked").id)
-        .collect();
     let seeds = outputs.iter().zip(cotangents).filter_map(|(y, g)| {
         let ones = || Tensor::full(1.0, y.shape(), y.device());
         if let Some(g) = g {
@@ -101,12 +102,41 @@ pub fn grad(
         for (id, g) in seeds {
             grads.add(id, g.into());
         }
-        let visited = collect(outputs);
-        let on_path = on_path(&visited, &wanted);
-        walk(&visited, &on_path, &mut grads);
-        let whole = |(id, x): (&u64, &&Tensor)| Some(grads.get(*id)?.expand(x.shape()));
-        wanted.iter().zip(inputs).map(whole).collect()
+        differentiate(collect(outputs), grads, inputs)
     })
+}
+
+/// [`grad`] of one output, off the tape. What the output was computed from is let go of on the way:
+/// where nobody else holds it, memory falls as the pass goes back.
+///
+/// # Panics
+/// As [`grad`].
+#[track_caller]
+pub fn backward(y: Tensor, cotangent: Option<&Tensor>, inputs: &[&Tensor]) -> Vec<Option<Tensor>> {
+    let g = cotangent.map_or_else(|| Tensor::full(1.0, y.shape(), y.device()), Tensor::clone);
+    assert_eq!(g.shape(), y.shape(), "cotangent of another shape than its output");
+    let mut grads = Sums::default();
+    if let Some(node) = y.node() {
+        grads.add(node.id, g.into());
+    }
+    let visited = collect(&[&y]);
+    drop(y);
+    no_grad(|| differentiate(visited, grads, inputs))
+}
+
+/// Gradients with respect to the inputs from those of outputs.
+#[track_caller]
+fn differentiate(
+    visited: BTreeMap<u64, Tensor>,
+    mut grads: Sums,
+    inputs: &[&Tensor],
+) -> Vec<Option<Tensor>> {
+    let id = |x: &&Tensor| x.node().expect("gradient asked for a tensor that is not tracked").id;
+    let wanted: Vec<u64> = inputs.iter().map(id).collect();
+    let on_path = on_path(&visited, &wanted);
+    walk(visited, &wanted, &on_path, &mut grads);
+    let whole = |(id, x): (&u64, &&Tensor)| Some(grads.get(*id)?.expand(x.shape()));
+    wanted.iter().zip(inputs).map(whole).collect()
 }
 
 /// Every tensor that the outputs were computed from, by node number.
@@ -134,11 +164,26 @@ fn on_path(visited: &BTreeMap<u64, Tensor>, wanted: &[u64]) -> HashSet<u64> {
     on_path
 }
 
-fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sums) {
-    for (id, y) in visited.iter().rev() {
+/// Goes back from the newest to the oldest, and keeps neither tensors nor gradients that it is done
+/// with.
+fn walk(
+    mut visited: BTreeMap<u64, Tensor>,
+    wanted: &[u64],
+    on_path: &HashSet<u64>,
+    grads: &mut Sums,
+) {
+    while let Some((id, y)) = visited.pop_last() {
         let node = y.node().expect("visited");
         let Some(op) = &node.op else { continue };
-        let Some(g) = grads.get(*id) else { continue };
+        let is_wanted = wanted.contains(&id);
+        if op.is_view() && !is_wanted {
+            let x = &node.inputs[0];
+            if let Some(g) = grads.take_alone(id, x.shape()) {
+                grads.add(x.node().expect("tracked").id, g);
+                continue;
+            }
+        }
+        let Some(g) = (if is_wanted { grads.get(id) } else { grads.take(id) }) else { continue };
         let needs: Vec<bool> = (node.inputs.iter())
             .map(|x| x.node().is_some_and(|n| on_path.contains(&n.id)))
             .collect();
@@ -146,7 +191,7 @@ fn walk(visited: &BTreeMap<u64, Tensor>, on_path: &HashSet<u64>, grads: &mut Sum
             continue;
         }
         let g = if op.takes_broadcast() { g } else { g.expand(y.shape()) };
-        let found = op.deferred_vjp(&node.inputs, y, &g, &needs);
+        let found = op.deferred_vjp(&node.inputs, &y, &g, &needs);
         assert_eq!(found.len(), needs.len(), "{}: vjp needs one entry per input", op.name());
         for ((x, g), needed) in node.inputs.iter().zip(found).zip(needs) {
             if let (Some(g), true) = (g, needed) {
@@ -166,7 +211,7 @@ fn summed(g: Deferred, shape: &Shape) -> Deferred {
     if missing == 0 && spread.is_empty() {
         return g;
     }
-    let sum = g.compute().sum(&spread, true);
+    let sum = g.sum(&spread);
     let kept = sum.shape()[missing..].to_vec();
     sum.reshape(kept).into()
 }
@@ -182,7 +227,7 @@ struct Sums(HashMap<u64, Vec<Deferred>>);
 impl Sums {
     fn add(&mut self, id: u64, g: Deferred) {
         let parts = self.0.entry(id).or_default();
-        parts.push(g);
+        parts.push(g.settled());
         if parts.len() == MOST_PARTS {
             *parts = vec![Deferred::sum_of(parts).into()];
         }
@@ -193,6 +238,19 @@ impl Sums {
         let sum = Deferred::sum_of(parts);
         *parts = vec![sum.clone().into()];
         Some(sum)
+    }
+
+    fn take(&mut self, id: u64) -> Option<Tensor> {
+        self.0.remove(&id).map(|parts| Deferred::sum_of(&parts))
+    }
+
+    /// What reached a node from its only user, under another shape and still not computed, where
+    /// that is possible.
+    fn take_alone(&mut self, id: u64, shape: &Shape) -> Option<Deferred> {
+        let [only] = &self.0.get(&id)?[..] else { return None };
+        let reshaped = only.reshaped(shape)?;
+        self.0.remove(&id);
+        Some(reshaped)
     }
 }
 

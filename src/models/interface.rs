@@ -75,8 +75,8 @@ pub trait Synthesizer {
     /// When there are not as many as layers, or the level does not exist.
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor;
 
-    /// Losses that the network brings along, by name.
-    fn losses(&self) -> Vec<(&'static str, Tensor)> {
+    /// Losses that the network brings along, by name, times their weights.
+    fn losses(&self, _weights: [f64; 2]) -> Vec<(&'static str, Tensor)> {
         Vec::new()
     }
 }

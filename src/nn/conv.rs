@@ -26,6 +26,33 @@ pub fn blur_kernel(taps: &[f64], gain: f64, device: &Device) -> Tensor {
     Tensor::from_slice(&kernel, [taps.len(), taps.len()], device)
 }
 
+impl Resample {
+    /// A weight `[O, I, k, k]` as the convolution reads it: `[I, O, k, k]` where it doubles.
+    pub fn oriented(self, weight: &Tensor) -> Tensor {
+        if self == Self::Up { weight.transpose(0, 1) } else { weight.clone() }
+    }
+}
+
+/// What a modulated convolution reads of a weight `[O, I, k, k]`.
+#[derive(Debug)]
+pub struct Filter {
+    /// [`Resample::oriented`].
+    pub oriented: Tensor,
+    /// Sums of squares over the taps `[O, I]`, where the convolution demodulates.
+    pub power: Option<Tensor>,
+}
+
+impl Filter {
+    /// Sums of squares of a weight over its taps, `[O, I]`.
+    ///
+    /// # Panics
+    /// When the weight is not of rank 4.
+    #[track_caller]
+    pub fn power(weight: &Tensor) -> Tensor {
+        weight.dot(weight, &[2, 3], false)
+    }
+}
+
 /// A modulated convolution before its output is scaled.
 #[derive(Debug)]
 pub struct Modulated {
@@ -53,16 +80,36 @@ pub fn modulated_conv2d(
     resample: Resample,
     kernel: &Tensor,
 ) -> Modulated {
-    let (n, inputs) = (style.size(0), style.size(1));
-    let (outputs, k) = (weight.size(0), weight.size(2));
-    let scale = 1.0 / ((inputs * k * k) as f64).sqrt();
-    let demodulation = demodulate.map(|eps| {
-        // [N, I] x [I, O]: the sums of w² over the taps depend on the weight alone.
-        let power = style.linear_of_squares(&weight.dot(weight, &[2, 3], false), false);
-        power.map(|p| (p * scale.powi(2) + eps).rsqrt()).reshape([n, outputs, 1, 1])
-    });
-    let x = x.zip(&style.reshape([n, inputs, 1, 1]), |x, style| x * style * scale);
-    Modulated { y: resampled_conv2d(&x, weight, resample, kernel), demodulation }
+    let power = demodulate.map(|_| Filter::power(weight));
+    let filter = Filter { oriented: resample.oriented(weight), power };
+    filter.modulated_conv2d(x, style, demodulate.unwrap_or(0.0), resample, kernel)
+}
+
+impl Filter {
+    /// [`modulated_conv2d`] with the weight that this was made of.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn modulated_conv2d(
+        &self,
+        x: &Tensor,
+        style: &Tensor,
+        eps: f64,
+        resample: Resample,
+        kernel: &Tensor,
+    ) -> Modulated {
+        let (n, inputs, k) = (style.size(0), style.size(1), self.oriented.size(2));
+        let scale = 1.0 / ((inputs * k * k) as f64).sqrt();
+        let demodulation = self.power.as_ref().map(|power| {
+            // [N, I] x [I, O]: the sums of w² over the taps depend on the weight alone.
+            let power = style.linear_of_squares(power, false);
+            let demodulation = power.map(|p| (p * scale.powi(2) + eps).rsqrt());
+            demodulation.reshape([n, power.size(1), 1, 1])
+        });
+        let x = x.zip(&style.reshape([n, inputs, 1, 1]), |x, style| x * style * scale);
+        Modulated { y: oriented_conv2d(&x, &self.oriented, resample, kernel), demodulation }
+    }
 }
 
 /// The convolution that keeps, doubles or halves the resolution, in StyleGAN2's order of blur and
@@ -80,13 +127,18 @@ pub fn resampled_conv2d(
     resample: Resample,
     kernel: &Tensor,
 ) -> Tensor {
+    oriented_conv2d(x, &resample.oriented(weight), resample, kernel)
+}
+
+#[track_caller]
+fn oriented_conv2d(x: &Tensor, weight: &Tensor, resample: Resample, kernel: &Tensor) -> Tensor {
     let (k, taps) = (weight.size(2), kernel.size(0) as isize);
     match resample {
         Resample::Keep => x.conv2d(weight, &Conv2d::padded(k / 2)),
         Resample::Up => {
             let p = (taps - 2) - (k as isize - 1);
             let pad = ((p + 1).div_euclid(2) + 1, p.div_euclid(2) + 1);
-            x.conv_transpose2d(&weight.transpose(0, 1), &Conv2d::strided(2), [0, 0])
+            x.conv_transpose2d(weight, &Conv2d::strided(2), [0, 0])
                 .upfirdn2d(kernel, &Upfirdn2d::blur(pad))
         }
         Resample::Down => {
@@ -152,9 +204,25 @@ impl Modulated {
 /// When b has not one entry per channel.
 #[track_caller]
 pub fn bias_act(x: &Tensor, scale: f64, b: &Tensor, slope: f64, gain: f64) -> Tensor {
+    bias_act_added(x, scale, b, [slope, gain], None)
+}
+
+/// The same plus a tensor of x's shape, in the same pass.
+#[track_caller]
+pub(crate) fn bias_act_added(
+    x: &Tensor,
+    scale: f64,
+    b: &Tensor,
+    [slope, gain]: [f64; 2],
+    other: Option<&Tensor>,
+) -> Tensor {
     let mut shape = vec![1; x.shape().len()];
     shape[1] = b.numel();
-    let [value, bias] = Expr::inputs();
+    let b = b.reshape(shape);
+    let [value, bias, other_k] = Expr::inputs();
     let value = (value * scale + bias).leaky_relu(slope) * gain;
-    pointwise(&[x, &b.reshape(shape)], &value)
+    match other {
+        Some(other) => pointwise(&[x, &b, other], &(value + other_k)),
+        None => pointwise(&[x, &b], &value),
+    }
 }

@@ -9,7 +9,8 @@ pub mod optim;
 
 pub use batch_norm::{RunningMoments, batch_norm_eval, batch_norm_train};
 pub use conv::{
-    Modulated, Resample, blur_kernel, fused_scale_weight, modulated_conv2d, resampled_conv2d,
+    Filter, Modulated, Resample, blur_kernel, fused_scale_weight, modulated_conv2d,
+    resampled_conv2d,
 };
 pub use linear::EqualLinear;
 pub use module::{Builder, Init, Network, Param, Parameters, Values};

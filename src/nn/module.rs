@@ -6,9 +6,10 @@
 //! every layer its new values at once; tensors are immutable, so whatever was computed from the old
 //! ones stays valid.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, RwLock};
 
+use crate::autograd::recorded;
 use crate::device::Device;
 use crate::ops::random::{Draw, Stream};
 use crate::tensor::{Shape, Tensor};
@@ -42,6 +43,7 @@ struct Slot {
     shape: Shape,
     init: Init,
     value: RwLock<Option<Tensor>>,
+    derived: Mutex<HashMap<&'static str, Tensor>>,
 }
 
 impl Param {
@@ -52,6 +54,16 @@ impl Param {
     pub fn get(&self) -> Tensor {
         let value = self.0.value.read().expect("a thread panicked while setting parameters");
         value.clone().unwrap_or_else(|| panic!("parameter {} has no value yet", self.0.key))
+    }
+
+    /// What `compute` makes of the value, and of others of its network, under a name: made once for
+    /// each value, on the tape where the value is.
+    ///
+    /// # Panics
+    /// As [`Param::get`].
+    pub fn derived(&self, name: &'static str, compute: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+        let mut derived = self.0.derived.lock().expect("a thread panicked while deriving");
+        derived.entry(name).or_insert_with(|| recorded(|| compute(&self.get()))).clone()
     }
 
     /// Sizes of the axes.
@@ -70,6 +82,7 @@ impl Param {
     }
 
     fn set(&self, value: Tensor) {
+        self.0.derived.lock().expect("a thread panicked while deriving").clear();
         *self.0.value.write().expect("a thread panicked while setting parameters") = Some(value);
     }
 }
@@ -114,7 +127,8 @@ impl Builder {
 
     fn slot(&self, name: &str, shape: Shape, init: Init) -> Param {
         let key = format!("{}{name}", self.prefix);
-        Param(Arc::new(Slot { key, shape, init, value: RwLock::new(None) }))
+        let (value, derived) = (RwLock::default(), Mutex::default());
+        Param(Arc::new(Slot { key, shape, init, value, derived }))
     }
 
     /// The parameters of the finished network, with initial values drawn from `seed`.
@@ -320,8 +334,10 @@ impl Parameters {
 
     /// Whether operations on the parameters are recorded from now on.
     pub fn track(&mut self, tracked: bool) {
-        self.tracked = tracked;
-        self.publish();
+        if tracked != self.tracked {
+            self.tracked = tracked;
+            self.publish();
+        }
     }
 
     /// Leaves the parameters of some keys as they are: from now on none of them is tracked.

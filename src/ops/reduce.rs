@@ -11,7 +11,8 @@ mod runs;
 use std::ops::Range;
 
 use self::native::native_sum;
-use self::plan::Plan;
+pub(super) use self::native::sum_of_run;
+pub(super) use self::plan::Plan;
 use self::runs::Runs;
 use super::{Cut, Float, Op, Slice, SliceMut, apply, twin};
 use crate::device::{Device, Dtype, Launch};
@@ -230,7 +231,10 @@ impl Op for Reduce {
         let mut launches = Vec::new();
         // Partial results [parts, outputs] are reduced again until one part is left.
         loop {
-            let plan = Plan::new(self.kind, &runs, y.numel(), y.device());
+            let plan = match self.kind {
+                Kind::Argmax => Plan { lanes: 1, parts: 1, run: runs.len() },
+                _ => Plan::new(runs.len(), runs.inner, y.numel(), y.device()),
+            };
             let to = match plan.parts {
                 1 => y.detach(),
                 parts => Tensor::empty(self.name(), [parts, y.numel()], y.dtype(), y.device()),

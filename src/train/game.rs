@@ -4,6 +4,7 @@ use super::augment::Augmentation;
 use super::inputs::{Draws, Mix, PathInputs, Reals};
 use super::loss::{self, R1};
 use super::recipe::Objective;
+use crate::autograd::no_grad;
 use crate::models::{Discriminator, Generator, Judgement};
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
@@ -38,7 +39,7 @@ struct Fakes {
     image: Tensor,
     /// The style that the information head should find, where there is only one.
     info: Option<Tensor>,
-    /// The generator's own losses.
+    /// The generator's own losses, weighted.
     losses: Vec<(&'static str, Tensor)>,
 }
 
@@ -75,12 +76,13 @@ fn noise(g: &dyn Generator, draws: &Draws) -> Vec<Tensor> {
 }
 
 impl Game<'_> {
-    fn fakes(&self, draws: &Draws, is_trained: bool, notes: &mut Notes) -> Fakes {
+    /// With the generator's own losses where their weights are given.
+    fn fakes(&self, draws: &Draws, weights: Option<[f64; 2]>, notes: &mut Notes) -> Fakes {
         let (styles, info, w) = styles(self.g, draws);
         notes.w.push(w.detach());
         let synthesizer = self.g.synthesizer();
         let image = synthesizer.picture(&styles, &noise(self.g, draws), self.lod);
-        let losses = if is_trained { synthesizer.losses() } else { Vec::new() };
+        let losses = weights.map_or_else(Vec::new, |weights| synthesizer.losses(weights));
         Fakes { image, info, losses }
     }
 
@@ -93,8 +95,8 @@ impl Game<'_> {
         [info_weight, gamma]: [f64; 2],
         notes: &mut Notes,
     ) -> Tensor {
-        let fakes = self.fakes(draws, false, notes);
-        let (fake, lod) = (seen(&fakes.image.detach(), draws.augment.as_ref()), self.lod);
+        let fakes = no_grad(|| self.fakes(draws, None, notes));
+        let (fake, lod) = (seen(&fakes.image, draws.augment.as_ref()), self.lod);
         let own = reals.augment.as_ref().map(|[own, _]| own);
         let labels = draws.label.as_ref().zip(reals.label.as_ref());
         let mut penalty = None;
@@ -120,7 +122,7 @@ impl Game<'_> {
         let stats = &mut notes.stats;
         let mut terms = vec![(main, 1.0)];
         stats.push(("d", terms[0].0.detach()));
-        terms.extend(told(&on_fake, &fakes, ("d_info", info_weight), stats));
+        terms.extend(told(&on_fake, fakes.info.as_ref(), ("d_info", info_weight), stats));
         let class = [(&on_fake, draws), (&on_real, draws)].map(|(on, draws)| class_loss(on, draws));
         terms.extend(class.into_iter().flatten().map(|loss| (loss, 1.0)));
         stats.push(("real_score", on_real.pred.detach().mean_all()));
@@ -154,7 +156,7 @@ impl Game<'_> {
         info_weight: f64,
         notes: &mut Notes,
     ) -> Tensor {
-        let fakes = self.fakes(draws, true, notes);
+        let fakes = self.fakes(draws, Some(own_weights), notes);
         let picture = seen(&fakes.image, draws.augment.as_ref());
         let judged = self.d.judge(&picture, draws.label.as_ref(), self.lod);
         let main = match self.objective {
@@ -164,10 +166,9 @@ impl Game<'_> {
         let stats = &mut notes.stats;
         stats.push(("g", main.detach()));
         let mut terms = vec![(main, 1.0)];
-        terms.extend(told(&judged, &fakes, ("g_info", info_weight), stats));
+        terms.extend(told(&judged, fakes.info.as_ref(), ("g_info", info_weight), stats));
         terms.extend(class_loss(&judged, draws).map(|loss| (loss, 1.0)));
-        for ((name, loss), weight) in fakes.losses.iter().zip(own_weights) {
-            let loss = loss * weight;
+        for (name, loss) in fakes.losses {
             stats.push((name, loss.detach()));
             terms.push((loss, 1.0));
         }
@@ -213,12 +214,12 @@ pub fn path_penalty(
 /// and nothing where none is made.
 fn told(
     judged: &Judgement,
-    fakes: &Fakes,
+    target: Option<&Tensor>,
     (name, weight): (&'static str, f64),
     stats: &mut Stats,
 ) -> Option<(Tensor, f64)> {
     let estimate = judged.info.as_ref()?;
-    let error = match &fakes.info {
+    let error = match target {
         Some(w) => loss::mse(estimate, &w.detach()),
         None => Tensor::scalar(0.0, estimate.device()),
     };

@@ -244,26 +244,31 @@ impl Source<'_> {
 
     fn draws(&self, phase: usize, batch: usize) -> Draws {
         let (sizes, recipe, device) = (self.sizes, self.recipe, self.reals.images.device());
-        let latent = |stream| self.at(stream, phase).normals([batch, sizes.latent], device);
         let choice = self.at(Stream::TrainMix, phase);
         let mixed = choice.uniform(0) < recipe.style_mixing && self.layers() > 1;
+        let second =
+            || self.at(Stream::TrainMixLatent, phase).normals([batch, sizes.latent], device);
         let mix = || match recipe.mixing {
             // Uniform in 1 ..= layers - 1.
             Mixing::Crossover => {
                 let inject = 1 + (choice.uniform(1) * (self.layers() - 1) as f64) as usize;
-                Mix::Crossover(latent(Stream::TrainMixLatent), inject)
+                Mix::Crossover(second(), inject)
             }
-            Mixing::Swap => Mix::Swap(latent(Stream::TrainMixLatent)),
+            Mixing::Swap => Mix::Swap(second()),
         };
         let noise = |(k, &[c, h, w]): (usize, &[usize; 3])| {
-            self.at(Stream::TrainNoise, 64 * phase + k).normals([batch, c, h, w], device)
+            (self.at(Stream::TrainNoise, 64 * phase + k), [batch, c, h, w].into())
         };
+        // One buffer of one size for what every step draws.
+        let mut wanted = vec![(self.at(Stream::TrainLatent, phase), [batch, sizes.latent].into())];
+        wanted.extend(sizes.noise.iter().enumerate().map(noise));
+        let mut noise = Draw::normals_of_each(&wanted, device);
         let blend = matches!(recipe.objective, Objective::WganGp(_))
             .then(|| self.at(Stream::TrainBlend, phase).uniforms([batch, 1, 1, 1], device));
         Draws {
-            z: latent(Stream::TrainLatent),
+            z: noise.remove(0),
             mix: mixed.then(mix),
-            noise: sizes.noise.iter().enumerate().map(noise).collect(),
+            noise,
             label: self.reals.label.as_ref().map(|label| label.narrow(0, 0, batch)),
             blend,
             augment: None,

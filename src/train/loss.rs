@@ -7,12 +7,12 @@ use crate::tensor::Tensor;
 
 /// mean softplus(−D(real)) + mean softplus(D(fake)). Goodfellow et al. 2014, equation 1.
 pub fn d_logistic(real: &Tensor, fake: &Tensor) -> Tensor {
-    real.map(|x| (-x).softplus()).mean_all() + fake.softplus().mean_all()
+    real.map_mean(|x| (-x).softplus()) + fake.map_mean(|x| x.softplus())
 }
 
 /// mean softplus(−D(fake)): the non-saturating form.
 pub fn g_nonsaturating(fake: &Tensor) -> Tensor {
-    fake.map(|x| (-x).softplus()).mean_all()
+    fake.map_mean(|x| (-x).softplus())
 }
 
 /// Mean squared difference.
@@ -21,7 +21,8 @@ pub fn g_nonsaturating(fake: &Tensor) -> Tensor {
 /// When the shapes do not broadcast.
 #[track_caller]
 pub fn mse(x: &Tensor, target: &Tensor) -> Tensor {
-    x.zip(target, |x, target| (x - target).square()).mean_all()
+    let n = x.shape().broadcast(target.shape()).map_or(1, |shape| shape.numel());
+    x.zip_sum(target, |x, target| (x - target).square() * (1.0 / n as f64))
 }
 
 /// R1 of Mescheder et al. 2018 (equation 9, without the weight γ/2).

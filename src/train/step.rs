@@ -2,9 +2,10 @@
 
 use super::game::{Game, Notes, Stats, path_lengths, path_penalty};
 use super::inputs::{Part, PathInputs, StepInputs};
+use super::loss::PathPenalty;
 use super::recipe::{Phase, Recipe, Scheduled};
 use super::state::State;
-use crate::autograd::grad;
+use crate::autograd::{backward, grad};
 use crate::nn::{Adam, Moments, Network, Parameters, ema_update};
 use crate::tensor::Tensor;
 
@@ -71,6 +72,8 @@ pub fn run_phase(
             state.g_ema.model.refresh();
         }
         Phase::Discriminator { info_weight, gamma } => {
+            // What is derived from the generator's weights serves its own phase too.
+            state.g.params.track(true);
             state.d.params.track(true);
             let (game, weights) = (state.game(recipe, reals.lod), [info_weight, gamma]);
             let (slab, w) = accumulate(&state.d.params, &parts, &mut out.stats, |part, notes| {
@@ -122,7 +125,7 @@ fn accumulate(
     let (mut sums, mut all_w): (Option<(Tensor, Stats)>, Vec<Tensor>) = (None, Vec::new());
     for part in parts {
         let mut notes = Notes::default();
-        let slab = gradient(params, &loss(part, &mut notes), None);
+        let slab = gradient(params, loss(part, &mut notes), None);
         all_w.extend(notes.w);
         let Some((slabs, values)) = &mut sums else {
             sums = Some((slab, notes.stats));
@@ -141,10 +144,10 @@ fn accumulate(
 }
 
 /// Gradients of `y` with respect to all parameters as a slab; `cotangent` is 1 where not given.
-fn gradient(params: &Parameters, y: &Tensor, cotangent: Option<&Tensor>) -> Tensor {
+fn gradient(params: &Parameters, y: Tensor, cotangent: Option<&Tensor>) -> Tensor {
     let leaves: Vec<Tensor> = params.iter().map(|(_, value)| value).collect();
     let tracked: Vec<&Tensor> = leaves.iter().filter(|leaf| leaf.is_tracked()).collect();
-    let mut gradients = grad(&[y], &[cotangent], &tracked, false).into_iter();
+    let mut gradients = backward(y, cotangent, &tracked).into_iter();
     // A frozen parameter has none.
     let mut own = |leaf: &Tensor| if leaf.is_tracked() { gradients.next().flatten() } else { None };
     params.gather(&leaves.iter().map(&mut own).collect::<Vec<_>>())
@@ -165,9 +168,10 @@ fn path_gradient(
         path_penalty(lengths, &state.mean_path_length, decay, &mut out.stats)
     };
     if let [whole] = &parts[..] {
-        let path = penalty(&path_lengths(g, whole, lod), out);
-        state.mean_path_length = path.mean.detach();
-        return gradient(params, &(path.penalty * weight), None);
+        let PathPenalty { mean, penalty } = penalty(&path_lengths(g, whole, lod), out);
+        state.mean_path_length = mean.detach();
+        drop(mean);
+        return gradient(params, penalty * weight, None);
     }
     let lengths: Vec<Tensor> =
         parts.iter().map(|part| path_lengths(g, part, lod).detach()).collect();
@@ -180,7 +184,7 @@ fn path_gradient(
         let n = part.direction.size(0);
         let own = counts.narrow(0, first, n);
         first += n;
-        gradient(params, &path_lengths(g, part, lod), Some(&own))
+        gradient(params, path_lengths(g, part, lod), Some(&own))
     });
     let slab = slabs.reduce(|a, b| a + b).expect("a batch has a part");
     state.mean_path_length = path.mean.detach();

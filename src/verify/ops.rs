@@ -262,7 +262,7 @@ fn grouping_loss_code(c: &Context) -> Result<Outputs> {
     let target = target(Rule::Official, &c.x("gate")?, &co);
     Ok(Outputs::default()
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target)))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target), 1.0))
         .out("S", target.reshape([1, channels, channels]))
         .out("probs", grouping.probs)
         .out("grouped", grouping.assigned))

@@ -85,7 +85,7 @@ pub(super) static ROWS: &[Row] = &[
         let mut notes = Notes::default();
         let draws = draws(c, "", g.config().n_noises(), None)?;
         let total = game(&g, &d).g_main(&draws, own, c.f64("info_weight")?, &mut notes);
-        let [loss1, loss2] = grouping_losses(&g.groupings(), &g.targets());
+        let [loss1, loss2] = grouping_losses(&g.groupings(), &g.targets(), [1.0; 2]);
         Ok(named(notes.stats).out("loss1", loss1).out("loss2", loss2).out("total", total))
     }),
     row("loss_path", |c| {
@@ -166,7 +166,7 @@ fn group_styled_conv(c: &Context) -> Result<Outputs> {
         .out("y", y)
         .out("co", batched(&layer.similarity()))
         .out("loss1", grouping.loss1(&target))
-        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target))))
+        .out("loss2", Grouping::loss2(from_ref(&grouping), from_ref(&target), 1.0)))
 }
 
 fn generator(c: &Context) -> Result<Outputs> {
@@ -178,7 +178,7 @@ fn generator(c: &Context) -> Result<Outputs> {
     let image = g.synthesis_with(&g.codes(&styles), &planes, &groups, |name, y| {
         out = std::mem::take(&mut out).out(&format!("feat.{name}"), y.clone());
     });
-    let [loss1, loss2] = grouping_losses(&groups, &g.targets());
+    let [loss1, loss2] = grouping_losses(&groups, &g.targets(), [1.0; 2]);
     let latent = Tensor::stack(&styles.iter().collect::<Vec<_>>(), 1);
     let out = out.out("image", image).out("latent", latent).out("loss1", loss1).out("loss2", loss2);
     // Mixed styles are nothing to find.

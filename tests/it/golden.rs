@@ -108,7 +108,7 @@ fn every_case_of_a_single_operator_of_a_known_system_has_a_row() {
 }
 
 /// What each file of operations dispatches. Running the golden cases has to reach all of it.
-const OPERATIONS: [(&str, &[&str]); 16] = [
+const OPERATIONS: [(&str, &[&str]); 17] = [
     ("as_index.rs", &["as_index"]),
     ("cat.rs", &["concat"]),
     ("conv/conv2d.rs", &["conv2d"]),
@@ -120,6 +120,7 @@ const OPERATIONS: [(&str, &[&str]); 16] = [
     ("norm/softmax.rs", &["softmax"]),
     ("optim/nonfinite.rs", &["nonfinite"]),
     ("pointwise/mod.rs", &["pointwise"]),
+    ("pointwise/sum.rs", &["pointwise_sum"]),
     ("reduce.rs", &["argmax", "dot", "max", "sum"]),
     ("resample/affine_warp.rs", &["affine_warp"]),
     ("resample/max_pool2d.rs", &["max_index", "max_pool2d", "max_unpool2d"]),

@@ -54,7 +54,7 @@ type Cases = BoxedStrategy<Case>;
 /// File below `src/ops`, number of cases, how to draw one.
 type Row = (&'static str, u32, fn() -> Cases);
 
-const PROPERTIES: [Row; 19] = [
+const PROPERTIES: [Row; 20] = [
     ("as_index.rs", 8, numbers::as_index),
     ("cat.rs", 40, moved::cat),
     ("conv/conv2d.rs", 64, dense::conv2d),
@@ -66,6 +66,7 @@ const PROPERTIES: [Row; 19] = [
     ("norm/softmax.rs", 32, numbers::softmax),
     ("optim/nonfinite.rs", 16, numbers::nonfinite),
     ("pointwise/mod.rs", 24, numbers::expressions),
+    ("pointwise/sum.rs", 40, numbers::sums),
     ("random/philox.rs", 12, numbers::philox),
     ("reduce.rs", 60, numbers::reduce),
     ("resample/affine_warp.rs", 24, images::affine_warp),

@@ -1,7 +1,7 @@
 //! Random numbers are a function of (seed, stream, step, index) and the same everywhere.
 
-use semgan::Device;
 use semgan::ops::random::{Draw, Stream, normals, uniforms};
+use semgan::{Device, Shape};
 
 use crate::common::gpu;
 
@@ -27,6 +27,23 @@ fn agrees_with_the_host(device: &Device) {
             assert!((got - want).abs() <= 2e-6, "normal {k} of {draw:?}: {got} for {want}");
         }
     }
+}
+
+/// More than one launch takes, of sizes that fill no group of four.
+fn draws_at_once_are_each_their_own(device: &Device) {
+    let [_, draw] = draws();
+    let wanted: Vec<(Draw, Shape)> =
+        (0..19).map(|k| (Draw { stream: 3 * k, ..draw }, [37 * k as usize + 1].into())).collect();
+    for ((draw, shape), got) in wanted.iter().zip(Draw::normals_of_each(&wanted, device)) {
+        let own = draw.normals(shape, device).to_vec().expect("read");
+        assert_eq!(got.to_vec().expect("read"), own, "{draw:?}");
+    }
+}
+
+#[test]
+fn several_draws_in_one_pass_are_each_their_own() {
+    draws_at_once_are_each_their_own(&Device::cpu());
+    gpu().iter().for_each(draws_at_once_are_each_their_own);
 }
 
 #[test]

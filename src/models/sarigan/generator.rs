@@ -133,7 +133,10 @@ impl GroupStyledConv {
 
     /// The groups of the input channels.
     pub fn grouping(&self) -> Grouping {
-        Grouping::new(self.rule, &self.coding().cluster.get(), &self.coding().tmpr.get())
+        let (rule, Coding { cluster, tmpr, .. }) = (self.rule, self.coding());
+        let probs = cluster.derived("probs", |x| Grouping::shares(rule, x, &tmpr.get()));
+        let assigned = cluster.derived("assigned", |x| Grouping::assignment(rule, x, &probs));
+        Grouping { probs, assigned, rule }
     }
 
     /// Which input channels belong together, from the similarity of the kernels that make them.
@@ -303,9 +306,9 @@ impl Generator {
 
     /// Every grouped layer with the similarity of the kernels that make its input.
     fn each_similarity(&self) -> impl Iterator<Item = (&GroupStyledConv, Tensor)> {
-        self.convs.iter().scan(similarity(&self.conv1.conv.stored()), |co, layer| {
-            Some((layer, std::mem::replace(co, layer.similarity())))
-        })
+        let first = std::iter::once(self.conv1.conv.stored());
+        let makers = first.chain(self.convs.iter().map(|layer| layer.layer.conv.stored()));
+        self.convs.iter().zip(makers).map(|(layer, weight)| (layer, similarity(&weight)))
     }
 
     /// What all layers make of one style each (`n_latents`, `[B, 2 S]`).
@@ -397,8 +400,8 @@ impl models::Synthesizer for Grouped<'_> {
         self.g.synthesis(styles, noise, &self.groups)
     }
 
-    fn losses(&self) -> Vec<(&'static str, Tensor)> {
-        let [loss1, loss2] = grouping_losses(&self.groups, &self.g.targets());
+    fn losses(&self, weights: [f64; 2]) -> Vec<(&'static str, Tensor)> {
+        let [loss1, loss2] = grouping_losses(&self.groups, &self.g.targets(), weights);
         vec![("g1", loss1), ("g2", loss2)]
     }
 }

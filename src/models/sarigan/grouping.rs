@@ -1,7 +1,7 @@
 //! Equations 1, 2 and 5: which channels belong together, and their codes as one scale each.
 
 use super::Rule;
-use crate::ops::pointwise::{Expr, pointwise, sum_of};
+use crate::ops::pointwise::{Expr, pointwise, scaled_sum_of};
 use crate::tensor::Tensor;
 
 /// The published code divides its summed grouping losses by this at every size.
@@ -91,32 +91,41 @@ impl Grouping {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn new(rule: Rule, cluster: &Tensor, tmpr: &Tensor) -> Self {
+        let probs = Self::shares(rule, cluster, tmpr);
+        Self { assigned: Self::assignment(rule, cluster, &probs), probs, rule }
+    }
+
+    /// The soft membership alone.
+    pub(super) fn shares(rule: Rule, cluster: &Tensor, tmpr: &Tensor) -> Tensor {
         let logits = cluster.zip(tmpr, |cluster, tmpr| match rule {
             Rule::Official => 5.0 * tmpr.sigmoid() * cluster,
             Rule::Paper => cluster * (-tmpr).exp(),
         });
-        let probs = logits.softmax(0);
-        let assigned = match rule {
+        logits.softmax(0)
+    }
+
+    /// The hard membership from the soft one.
+    pub(super) fn assignment(rule: Rule, cluster: &Tensor, probs: &Tensor) -> Tensor {
+        match rule {
             Rule::Official => sharpened(&probs.detach()),
             Rule::Paper => membership(cluster),
-        };
-        Self { probs, assigned, rule }
+        }
     }
 
     /// Equation 2: squared distance of the pairwise membership from the target, its sum in the
     /// published code, its mean in the paper.
     pub fn loss1(&self, target: &Tensor) -> Tensor {
         let together = self.probs.matmul_t(&self.probs, true, false);
-        let distance = together.zip(&target.detach(), |p, s| (p - s).square());
-        match self.rule {
-            Rule::Official => distance.sum_all(),
-            Rule::Paper => distance.mean_all(),
-        }
+        let share = match self.rule {
+            Rule::Official => 1.0,
+            Rule::Paper => 1.0 / together.numel() as f64,
+        };
+        together.zip_sum(&target.detach(), |p, s| (p - s).square() * share)
     }
 
     /// Pulls the published code's thresholds to where each channel has C/g similar ones: the sum over
-    /// layers, each with its target.
-    pub fn loss2(layers: &[Self], targets: &[Tensor]) -> Tensor {
+    /// layers, each with its target, times a weight.
+    pub fn loss2(layers: &[Self], targets: &[Tensor], weight: f64) -> Tensor {
         let sums: Vec<Tensor> = targets.iter().map(Tensor::sum_all).collect();
         let distance = |(k, layer): (usize, &Self)| {
             let (groups, channels) = (layer.probs.size(0), layer.probs.size(1));
@@ -125,7 +134,7 @@ impl Grouping {
         };
         let distances = layers.iter().enumerate().map(distance);
         let total = distances.reduce(|a, b| a + b).expect("a layer");
-        pointwise(&sums.iter().collect::<Vec<_>>(), &total)
+        pointwise(&sums.iter().collect::<Vec<_>>(), &(total * weight))
     }
 
     /// One scale per channel `[B, C]` from intra-group codes `[B, C]` and inter-group codes
@@ -147,15 +156,22 @@ impl Grouping {
     }
 }
 
-/// Both grouping losses summed over the layers; the paper has no second one.
-pub fn grouping_losses(groups: &[Grouping], targets: &[Tensor]) -> [Tensor; 2] {
+/// Both grouping losses summed over the layers, times their weights; the paper has no second one.
+pub fn grouping_losses(
+    groups: &[Grouping],
+    targets: &[Tensor],
+    [weight1, weight2]: [f64; 2],
+) -> [Tensor; 2] {
     let losses1 = groups.iter().zip(targets).map(|(group, target)| group.loss1(target));
-    let loss1 = sum_of(&losses1.collect::<Vec<_>>());
+    let losses1: Vec<Tensor> = losses1.collect();
     match groups[0].rule {
         Rule::Official => {
-            let share = 1.0 / OFFICIAL_LAYERS;
-            [loss1 * share, Grouping::loss2(groups, targets) * share]
+            let loss2 = Grouping::loss2(groups, targets, weight2 / OFFICIAL_LAYERS);
+            [scaled_sum_of(&losses1, weight1 / OFFICIAL_LAYERS), loss2]
         }
-        Rule::Paper => [loss1, Tensor::scalar(0.0, groups[0].probs.device())],
+        Rule::Paper => {
+            let loss2 = Tensor::scalar(0.0, groups[0].probs.device());
+            [scaled_sum_of(&losses1, weight1), loss2]
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::{Architecture, Config, EPS};
 use crate::device::Device;
 use crate::models::stylegan::of_class;
 use crate::models::{self, Judgement};
-use crate::nn::conv::bias_act;
+use crate::nn::conv::{bias_act, bias_act_added};
 use crate::nn::{Builder, EqualLinear, Init, Param, Resample, blur_kernel, resampled_conv2d};
 use crate::ops::norm::stddev_group;
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
@@ -51,11 +51,23 @@ impl ConvLayer {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let y = resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel);
+        let y = self.convolved(x);
         match &self.bias {
             Some(bias) => bias_act(&y, self.scale, &bias.get(), 0.2, self.gain),
             None => y * self.scale,
         }
+    }
+
+    /// The same added to `other`, for a layer with an activation.
+    #[track_caller]
+    fn added_to(&self, other: &Tensor, x: &Tensor) -> Tensor {
+        let bias = self.bias.as_ref().expect("an activation");
+        bias_act_added(&self.convolved(x), self.scale, &bias.get(), [0.2, self.gain], Some(other))
+    }
+
+    #[track_caller]
+    fn convolved(&self, x: &Tensor) -> Tensor {
+        resampled_conv2d(x, &self.weight.get(), self.resample, &self.kernel)
     }
 }
 
@@ -85,8 +97,11 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let y = self.conv2.forward(&self.conv1.forward(x));
-        self.skip.as_ref().map_or_else(|| y.clone(), |skip| &y + skip.forward(x))
+        let y = self.conv1.forward(x);
+        match &self.skip {
+            Some(skip) => self.conv2.added_to(&skip.forward(x), &y),
+            None => self.conv2.forward(&y),
+        }
     }
 }
 

@@ -3,9 +3,7 @@
 use super::{Config, EPS};
 use crate::device::Device;
 use crate::models::stylegan::LatentInput;
-use crate::nn::{
-    Builder, EqualLinear, Init, Modulated, Param, Resample, blur_kernel, modulated_conv2d,
-};
+use crate::nn::{Builder, EqualLinear, Filter, Init, Modulated, Param, Resample, blur_kernel};
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::ops::resample::upfirdn2d::Upfirdn2d;
 use crate::tensor::Tensor;
@@ -78,8 +76,15 @@ impl<M> ModulatedConv<M> {
 
     /// The weight `[O, I, k, k]`.
     pub fn weight(&self) -> Tensor {
-        let weight = self.stored();
-        weight.reshape(&weight.shape()[1..])
+        plain(&self.stored())
+    }
+
+    /// What depends on the weight alone.
+    fn filter(&self) -> Filter {
+        let oriented = |w: &Tensor| self.resample.oriented(&plain(w));
+        let power = || self.weight.derived("power", |w| Filter::power(&plain(w)));
+        let power = self.demodulate.then(power);
+        Filter { oriented: self.weight.derived("oriented", oriented), power }
     }
 
     /// What the convolution does to the resolution.
@@ -93,9 +98,13 @@ impl<M> ModulatedConv<M> {
     /// When the shapes do not fit.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, scale: &Tensor) -> Modulated {
-        let eps = self.demodulate.then_some(EPS);
-        modulated_conv2d(x, &self.weight(), scale, eps, self.resample, &self.kernel)
+        self.filter().modulated_conv2d(x, scale, EPS, self.resample, &self.kernel)
     }
+}
+
+/// A stored weight `[1, O, I, k, k]` as `[O, I, k, k]`.
+fn plain(weight: &Tensor) -> Tensor {
+    weight.reshape(&weight.shape()[1..])
 }
 
 impl ModulatedConv {

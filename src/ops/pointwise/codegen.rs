@@ -1,10 +1,12 @@
 //! The kernel of a program, printed: the only text that is generated.
 //!
-//! It depends on the steps and on one of three forms, never on sizes or numbers. In each an
+//! It depends on the steps and on the form, never on sizes or numbers. In each an
 //! invocation computes four neighbours. *Flat*: inputs lie like the output, in whole vectors (the
 //! last ones may be padding, which every buffer has). *Rows*: the neighbours are of one row, along
 //! which an input has whole vectors or stays the same. *Strided*: they are of one row, and inputs
-//! lie anyhow. Divisions find the row's place in each input once, and missing axes cost nothing.
+//! lie anyhow. A sum has a form of its own (`codegen/sum.rs`). Divisions find the row's place in each input once, and missing axes cost nothing.
+
+pub(super) mod sum;
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -29,6 +31,8 @@ pub(super) enum Form {
     /// Bit k is set where input k has vectors along a row.
     Rows(u8),
     Strided,
+    /// Summed over axes.
+    Sum,
 }
 
 impl Form {
@@ -44,6 +48,7 @@ impl Form {
             Self::Flat => "flat",
             Self::Rows(_) => "rows",
             Self::Strided => "strided",
+            Self::Sum => "sum",
         }
     }
 
@@ -52,7 +57,7 @@ impl Form {
         match self {
             Self::Flat => true,
             Self::Rows(vectors) => vectors >> k & 1 == 1,
-            Self::Strided => false,
+            Self::Strided | Self::Sum => false,
         }
     }
 }
@@ -66,7 +71,7 @@ pub(super) fn launch(program: &Program, layout: &Layout, x: &[&Tensor], y: &Tens
     }
     let items = match form {
         Form::Flat => y.numel().div_ceil(LANES),
-        Form::Rows(_) | Form::Strided => {
+        Form::Rows(_) | Form::Strided | Form::Sum => {
             let rank = layout.sizes.len();
             assert!(rank <= RANK, "pointwise: {:?} has more than {RANK} axes", y.shape());
             let width = layout.sizes[rank - 1];
@@ -109,7 +114,11 @@ pub(super) fn kernel(program: &Program, inputs: usize, form: Form) -> Kernel {
 
 /// Named by its text, which lives as long as the program, so that clones cost nothing.
 fn print(program: &Program, inputs: usize, form: Form) -> Kernel {
-    let source = text(program, inputs, form).expect("writing to a string");
+    let source = match form {
+        Form::Sum => sum::text(program, inputs),
+        form => text(program, inputs, form),
+    };
+    let source = source.expect("writing to a string");
     let name = format!("pointwise/{}-{:016x}", form.name(), hash(source.bytes()));
     Kernel::new(&*name.leak(), &*source.leak())
 }
@@ -162,7 +171,7 @@ fn main(
     match form {
         Form::Flat => flat_body(&mut out, inputs)?,
         Form::Rows(_) => rows_body(&mut out, inputs, form)?,
-        Form::Strided => strided_body(&mut out, inputs)?,
+        Form::Strided | Form::Sum => strided_body(&mut out, inputs)?,
     }
     out.push_str("}\n");
     Ok(out)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::program::Program;
-use super::{Expr, MAX_INPUTS, broadcast, pointwise};
+use super::{Expr, MAX_INPUTS, broadcast, pointwise, pointwise_sum};
 use crate::tensor::{Shape, Tensor};
 
 /// Inputs of a sum. More would make a kernel for each of many sums, and save few passes.
@@ -46,6 +46,37 @@ impl Deferred {
     /// The tensor.
     pub fn compute(&self) -> Tensor {
         pointwise(&self.x.iter().collect::<Vec<_>>(), &self.value)
+    }
+
+    /// The same under another shape; `None` where an input is broadcast.
+    pub fn reshaped(&self, shape: &Shape) -> Option<Self> {
+        let n = shape.numel();
+        let reshape = |x: &Tensor| match x.numel() {
+            numel if numel == n => Some(x.reshape(shape)),
+            1 => Some(x.reshape(vec![1; shape.len()])),
+            _ => None,
+        };
+        let x = self.x.iter().map(reshape).collect::<Option<_>>()?;
+        Some(Self { x, value: self.value.clone() })
+    }
+
+    /// The sum over axes, which stay with size 1.
+    ///
+    /// # Panics
+    /// When an axis does not exist.
+    #[track_caller]
+    pub fn sum(&self, axes: &[usize]) -> Tensor {
+        match (self.value.as_multiple(), &self.x[..]) {
+            (Some((factor, _)), [x]) => x.scaled_sum(factor, axes, true),
+            _ => pointwise_sum(&self.x.iter().collect::<Vec<_>>(), &self.value, axes),
+        }
+    }
+
+    /// Products can wait to be added to others; other expressions would make many kernels and are
+    /// computed.
+    #[must_use]
+    pub fn settled(self) -> Self {
+        if self.value.is_product() { self } else { self.compute().into() }
     }
 
     /// The tensors that are there.

@@ -32,6 +32,20 @@ impl Expr {
         self.diff_shared(input, &mut HashMap::new())
     }
 
+    /// Whether inputs and numbers are multiplied and nothing else.
+    pub(super) fn is_product(&self) -> bool {
+        match self.kind() {
+            Kind::Input(_) | Kind::Number(_) => true,
+            Kind::Unary(Unary::Neg, x) => x.is_product(),
+            Kind::Binary(Binary::Mul, a, b) => a.is_product() && b.is_product(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn as_number(&self) -> Option<f64> {
+        if let Kind::Number(value) = self.kind() { Some(*value) } else { None }
+    }
+
     /// Two factors whose product the derivatives with respect to several inputs have in common, at
     /// one input alone: the value's slope along its smallest part that all of them enter by, and
     /// that part. `None` where that is the whole, or no input simply adds to it.

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::expr::{Binary, Unary};
 use super::layout::Layout;
 use super::program::{Program, Step};
+use crate::ops::reduce::sum_of_run;
 
 /// Elements that one step handles before the next step runs; a few registers of this size stay in
 /// the first cache level.
@@ -102,21 +103,46 @@ pub(super) fn element(
     *values.last().expect("a program has steps")
 }
 
+/// Elements of one task.
+const CHUNK: usize = BLOCK * 8;
+
 /// The whole output in f32, by blocks, from all threads.
 pub(super) fn blocks(program: &Program, layout: &Layout, x: &[&[f32]], y: &mut [f32]) {
     let plan = Plan::new(program);
-    let chunk = BLOCK * 8;
-    let work = |start: usize, y: &mut [f32]| {
-        let mut registers = vec![vec![0.0; BLOCK]; plan.registers];
-        for (k, y) in y.chunks_mut(BLOCK).enumerate() {
-            plan.block(program, layout, x, start + k * BLOCK, &mut registers, y);
-        }
-    };
-    if y.len() <= chunk {
-        work(0, y);
+    if y.len() <= CHUNK {
+        plan.run(program, layout, x, 0, y);
     } else {
-        y.par_chunks_mut(chunk).enumerate().for_each(|(k, y)| work(k * chunk, y));
+        let work = |(k, y): (usize, &mut [f32])| plan.run(program, layout, x, k * CHUNK, y);
+        y.par_chunks_mut(CHUNK).enumerate().for_each(work);
     }
+}
+
+/// Sums of `total` neighbours each, in f32 by blocks.
+pub(super) fn sums(program: &Program, layout: &Layout, x: &[&[f32]], total: usize, y: &mut [f32]) {
+    let plan = Plan::new(program);
+    let values = |start: usize, n: usize| {
+        let mut values = vec![0.0; n];
+        plan.run(program, layout, x, start, &mut values);
+        values
+    };
+    if total > CHUNK {
+        for (k, y) in y.iter_mut().enumerate() {
+            let (first, end) = (k * total, (k + 1) * total);
+            let piece = |j: usize| {
+                let start = first + j * CHUNK;
+                sum_of_run(&values(start, CHUNK.min(end - start)))
+            };
+            let pieces: Vec<f64> = (0..total.div_ceil(CHUNK)).into_par_iter().map(piece).collect();
+            *y = pieces.iter().sum::<f64>() as f32;
+        }
+        return;
+    }
+    let outputs = CHUNK / total;
+    y.par_chunks_mut(outputs).enumerate().for_each(|(k, y)| {
+        let values = values(k * outputs * total, y.len() * total);
+        let sums = values.chunks_exact(total).map(sum_of_run);
+        y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum as f32);
+    });
 }
 
 /// Which register each step writes: registers are reused after the last reader.
@@ -144,6 +170,14 @@ impl Plan {
             free.extend(dead.into_iter().map(|a| plan.register[a]));
         }
         plan
+    }
+
+    /// The elements from `start` on.
+    fn run(&self, program: &Program, layout: &Layout, x: &[&[f32]], start: usize, y: &mut [f32]) {
+        let mut registers = vec![vec![0.0; BLOCK]; self.registers];
+        for (k, y) in y.chunks_mut(BLOCK).enumerate() {
+            self.block(program, layout, x, start + k * BLOCK, &mut registers, y);
+        }
     }
 
     fn block(

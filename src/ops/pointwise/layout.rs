@@ -35,6 +35,21 @@ impl Layout {
         layout
     }
 
+    /// The layout of a sum over some axes of `whole`, the kept axes ahead of the summed ones, and how
+    /// many there are of the former.
+    pub(super) fn of_sum(whole: &Shape, inputs: &[&Shape], axes: &[usize]) -> (Self, usize) {
+        let kept = axes.iter().fold(whole.clone(), |kept, &k| kept.with(k, 1));
+        let mut layout = Self::new(whole, &[inputs, &[&kept]].concat());
+        let places = layout.strides.pop().expect("the sum's own");
+        let (mut order, summed): (Vec<usize>, Vec<usize>) =
+            (0..places.len()).partition(|&k| places[k] != 0);
+        let n = order.len();
+        order.extend(summed);
+        let ordered = |list: &Vec<usize>| order.iter().map(|&k| list[k]).collect();
+        let strides = layout.strides.iter().map(ordered).collect();
+        (Self { sizes: ordered(&layout.sizes), strides }, n)
+    }
+
     /// Whether every input has exactly the output's elements in the output's order.
     pub(super) fn is_flat(&self) -> bool {
         self.sizes.len() == 1 && self.strides.iter().all(|s| s[0] == 1)

@@ -1,6 +1,6 @@
 //! The pointwise functions of [`Tensor`].
 
-use super::{Expr, pointwise};
+use super::{Expr, pointwise, pointwise_sum};
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -14,6 +14,23 @@ impl Tensor {
     #[track_caller]
     pub fn zip(&self, other: &Self, f: impl FnOnce(Expr, Expr) -> Expr) -> Self {
         pointwise(&[self, other], &f(Expr::input(0), Expr::input(1)))
+    }
+
+    /// The sum of any expression of this tensor and another one, broadcast, over everything.
+    #[track_caller]
+    pub fn zip_sum(&self, other: &Self, f: impl FnOnce(Expr, Expr) -> Expr) -> Self {
+        let x = [self, other];
+        let rank = self.shape().len().max(other.shape().len());
+        let axes: Vec<usize> = (0..rank).collect();
+        pointwise_sum(&x, &f(Expr::input(0), Expr::input(1)), &axes).reshape([])
+    }
+
+    /// The mean of any expression of this tensor alone over everything.
+    #[track_caller]
+    pub fn map_mean(&self, f: impl FnOnce(Expr) -> Expr) -> Self {
+        let axes: Vec<usize> = (0..self.shape().len()).collect();
+        let share = 1.0 / self.numel() as f64;
+        pointwise_sum(&[self], &(f(Expr::input(0)) * share), &axes).reshape([])
     }
 
     /// |x|, with derivative 0 at 0. PyTorch: `torch.abs`.

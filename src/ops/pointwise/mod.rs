@@ -14,12 +14,14 @@ mod expr;
 mod layout;
 mod methods;
 mod program;
+mod sum;
 
 use std::collections::HashMap;
 use std::ops::Range;
 
 pub use deferred::Deferred;
 pub use expr::{Binary, Expr, Unary};
+pub use sum::pointwise_sum;
 
 use self::layout::Layout;
 use self::program::Program;
@@ -60,8 +62,14 @@ pub fn pointwise(x: &[&Tensor], expr: &Expr) -> Tensor {
 /// When there is none, or the shapes do not broadcast.
 #[track_caller]
 pub fn sum_of(x: &[Tensor]) -> Tensor {
+    scaled_sum_of(x, 1.0)
+}
+
+/// The sum times a number.
+#[track_caller]
+pub(crate) fn scaled_sum_of(x: &[Tensor], factor: f64) -> Tensor {
     let sum = (0..x.len()).map(Expr::input).reduce(|a, b| a + b).expect("something to add");
-    pointwise(&x.iter().collect::<Vec<_>>(), &sum)
+    pointwise(&x.iter().collect::<Vec<_>>(), &(sum * factor))
 }
 
 /// An expression of too many inputs: its parts that read the most, each an operation of its own,
@@ -90,12 +98,12 @@ fn broadcast(x: &[&Shape]) -> Shape {
     })
 }
 
-/// The kernels that an expression becomes: for inputs that lie like the output, and two for broadcast
-/// ones. For tools; [`pointwise`] chooses by itself.
-pub fn kernels(expr: &Expr) -> [Kernel; 3] {
+/// The kernels that an expression becomes: for inputs that lie like the output, two for broadcast
+/// ones, and that of its sum. For tools; [`pointwise`] chooses by itself.
+pub fn kernels(expr: &Expr) -> [Kernel; 4] {
     let program = Program::new(expr);
     let inputs = program.inputs().last().map_or(0, |k| k + 1);
-    [codegen::Form::Flat, codegen::Form::Rows(1), codegen::Form::Strided]
+    [codegen::Form::Flat, codegen::Form::Rows(1), codegen::Form::Strided, codegen::Form::Sum]
         .map(|form| codegen::kernel(&program, inputs, form))
 }
 
@@ -168,31 +176,48 @@ impl Op for Pointwise {
         g: &Tensor,
         needs: &[bool],
     ) -> Vec<Option<Deferred>> {
-        let needed: Vec<usize> = (0..x.len()).filter(|&k| needs[k]).collect();
-        let waist = if needed.len() > 1 { self.expr.waist(&needed) } else { None };
-        // What the gradients have in common is computed once.
-        let (expr, g) = match waist {
-            Some((slope, part)) => (part, slope_times(x, &slope, g).compute()),
-            None => (self.expr.clone(), g.clone()),
-        };
-        let of_input = |k: usize| {
-            let slope = expr.diff(k)?;
-            let inputs: Vec<&Shape> = x.iter().chain([&g]).map(Tensor::shape).collect();
-            let product = slope.clone() * Expr::input(x.len());
-            let used: Vec<&Shape> =
-                Program::new(&product).inputs().iter().map(|&i| inputs[i]).collect();
-            // Where neither slope nor g differs along an axis that spread the input, the sum over it
-            // is a multiple.
-            let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, y.shape()) };
-            if let Some(sum) = multiple_summed(x, k, &slope, &g, y.shape()) {
-                return Some(sum.into());
-            }
-            let grad = slope_times(x, &(slope.clone() * times as f64), &g);
-            // Products fit what they are added to; other slopes would make many kernels.
-            Some(if slope.as_multiple().is_some() { grad } else { grad.compute().into() })
-        };
-        needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
+        slopes(&self.expr, x, y.shape(), g, needs)
     }
+}
+
+/// The gradients of `<g, expr>`, of shape `whole`, with respect to the inputs that need one.
+fn slopes(
+    expr: &Expr,
+    x: &[Tensor],
+    whole: &Shape,
+    g: &Tensor,
+    needs: &[bool],
+) -> Vec<Option<Deferred>> {
+    // An input that is simply added takes g as it is.
+    let is_added = |k: usize| expr.diff(k).is_some_and(|slope| slope.is(1.0));
+    let entering: Vec<usize> = (0..x.len()).filter(|&k| needs[k] && !is_added(k)).collect();
+    let waist = if entering.len() > 1 { expr.waist(&entering) } else { None };
+    // What the gradients have in common is computed once, as the gradient of an input that is as
+    // large as the whole, if there is one.
+    let (part, of_part, unit) = match waist {
+        Some((slope, part)) => {
+            let full = entering.iter().filter(|&&k| x[k].shape() == whole);
+            let unit = full.filter_map(|&k| part.diff(k)?.as_number()).next().unwrap_or(1.0);
+            (part, slope_times(x, &(slope * unit), g).compute(), unit)
+        }
+        None => (expr.clone(), g.clone(), 1.0),
+    };
+    let of_input = |k: usize| {
+        let (expr, g, unit) = if is_added(k) { (expr, g, 1.0) } else { (&part, &of_part, unit) };
+        let slope = expr.diff(k)? * (1.0 / unit);
+        let inputs: Vec<&Shape> = x.iter().chain([g]).map(Tensor::shape).collect();
+        let product = slope.clone() * Expr::input(x.len());
+        let used: Vec<&Shape> =
+            Program::new(&product).inputs().iter().map(|&i| inputs[i]).collect();
+        // Where neither slope nor g differs along an axis that spread the input, the sum over it
+        // is a multiple.
+        let times = if used.is_empty() { 1 } else { spread(x[k].shape(), &used, whole) };
+        if let Some(sum) = multiple_summed(x, k, &slope, g, whole) {
+            return Some(sum.into());
+        }
+        Some(slope_times(x, &(slope * times as f64), g))
+    };
+    needs.iter().enumerate().map(|(k, &n)| if n { of_input(k) } else { None }).collect()
 }
 
 /// `slope`, an expression over x, times g.
@@ -208,16 +233,12 @@ fn multiple_summed(x: &[Tensor], k: usize, slope: &Expr, g: &Tensor, y: &Shape) 
     let aligned = |x: &Tensor| [&vec![1; y.len() - x.shape().len()], &x.shape()[..]].concat();
     let (own, of_z, of_g) = (aligned(&x[k]), aligned(&x[j]), aligned(g));
     let spread = (0..y.len()).filter(|&axis| own[axis] == 1 && y[axis] != 1);
-    // Where z is the same all along an axis, g is summed first.
     let (varied, level): (Vec<usize>, Vec<usize>) = spread.partition(|&axis| of_z[axis] != 1);
-    let fits = |axis: usize| of_z[axis] == of_g[axis] || level.contains(&axis);
-    if varied.is_empty() || !(0..y.len()).all(fits) {
+    if varied.is_empty() || of_z != of_g {
         return None;
     }
-    let alike = level.iter().filter(|&&axis| of_g[axis] == 1).map(|&axis| y[axis]);
-    let times: usize = alike.product();
-    let g = g.reshape(of_g).sum(&level, true);
-    Some(x[j].reshape(of_z).scaled_dot(&g, factor * times as f64, &varied, true))
+    let times: usize = level.iter().map(|&axis| y[axis]).product();
+    Some(x[j].reshape(of_z).scaled_dot(&g.reshape(of_g), factor * times as f64, &varied, true))
 }
 
 impl Pointwise {

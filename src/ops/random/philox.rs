@@ -72,8 +72,26 @@ impl Draw {
         self.filled(Kind::Uniform, shape.into(), device)
     }
 
+    /// Standard normal numbers of several draws of one seed and step, in one pass.
+    ///
+    /// # Panics
+    /// When seeds or steps differ.
+    #[track_caller]
+    pub fn normals_of_each(draws: &[(Self, Shape)], device: &Device) -> Vec<Tensor> {
+        let mut ends = vec![0];
+        for (_, shape) in draws {
+            ends.push((ends[ends.len() - 1] + shape.numel()).next_multiple_of(ALIGNMENT));
+        }
+        let parts: Vec<(Self, usize)> = draws.iter().map(|d| d.0).zip(ends.clone()).collect();
+        let shape = Shape::from([ends[draws.len()]]);
+        let all = Random { kind: Kind::Normal, parts, shape };
+        let all = apply(all, &[&Tensor::scalar(0.0, device)]);
+        draws.iter().zip(ends).map(|((_, shape), start)| all.segment(start, shape)).collect()
+    }
+
     fn filled(self, kind: Kind, shape: Shape, device: &Device) -> Tensor {
-        apply(Random { kind, draw: self, shape }, &[&Tensor::scalar(0.0, device)])
+        let parts = vec![(self, 0)];
+        apply(Random { kind, parts, shape }, &[&Tensor::scalar(0.0, device)])
     }
 }
 
@@ -93,10 +111,16 @@ enum Kind {
     Normal,
 }
 
+/// Draws start at multiples of this many elements: 256 bytes, an offset that every adapter binds.
+const ALIGNMENT: usize = 64;
+/// Draws of one launch.
+const PARTS: usize = 8;
+
 /// Takes a tensor only to learn the device.
 struct Random {
     kind: Kind,
-    draw: Draw,
+    /// Draws of one seed and step, and where each starts.
+    parts: Vec<(Draw, usize)>,
     shape: Shape,
 }
 
@@ -106,6 +130,10 @@ impl Op for Random {
     }
 
     fn shape(&self, _x: &[&Shape]) -> Shape {
+        let Some((first, _)) = self.parts.first() else { return self.shape.clone() };
+        let is_alike =
+            |(draw, _): &(Draw, usize)| (draw.seed, draw.step) == (first.seed, first.step);
+        assert!(self.parts.iter().all(is_alike), "philox: draws of several seeds or steps");
         self.shape.clone()
     }
 
@@ -122,16 +150,27 @@ impl Op for Random {
     }
 
     fn launch(&self, _x: &[&Tensor], y: &Tensor) -> Vec<Launch> {
-        let launch = Launch::new(kernel!("random/philox"))
-            .bind("y", y)
-            .param("len", y.numel())
-            .param("normal", usize::from(self.kind == Kind::Normal))
-            .param("stream", Param::U32(self.draw.stream))
-            .param("step_low", Param::U32(self.draw.step as u32))
-            .param("step_high", Param::U32((self.draw.step >> 32) as u32))
-            .param("seed_low", Param::U32(self.draw.seed as u32))
-            .param("seed_high", Param::U32((self.draw.seed >> 32) as u32));
-        vec![launch.elements(y.numel().div_ceil(4), 64)]
+        let start = |k: usize| self.parts.get(k).map_or(y.numel(), |(_, start)| *start);
+        let some = |(k, parts): (usize, &[(Draw, usize)])| {
+            let ((draw, first), end) = (parts[0], start((k + 1) * PARTS));
+            let mut launch = Launch::new(kernel!("random/philox"))
+                .bind("y", y)
+                .param("normal", usize::from(self.kind == Kind::Normal))
+                .param("first", first)
+                .param("end", end)
+                .param("step_low", Param::U32(draw.step as u32))
+                .param("step_high", Param::U32((draw.step >> 32) as u32))
+                .param("seed_low", Param::U32(draw.seed as u32))
+                .param("seed_high", Param::U32((draw.seed >> 32) as u32));
+            for k in 0..PARTS {
+                // The first stands in for those that are missing.
+                let (draw, start) = parts.get(k).copied().unwrap_or((draw, end));
+                launch = launch.param(format!("stream{k}"), Param::U32(draw.stream));
+                launch = launch.param(format!("start{k}"), start);
+            }
+            launch.elements((end - first).div_ceil(4), 64)
+        };
+        self.parts.chunks(PARTS).enumerate().map(some).collect()
     }
 
     /// Draws depend on no tensor.
@@ -143,9 +182,11 @@ impl Op for Random {
 impl Random {
     fn elements<T: Float>(&self, y: &mut [T], rows: Range<usize>) {
         for (y, k) in y.iter_mut().zip(rows) {
+            let part = self.parts.partition_point(|(_, start)| *start <= k) - 1;
+            let (draw, start) = self.parts[part];
             *y = T::from_f64(match self.kind {
-                Kind::Uniform => self.draw.uniform(k),
-                Kind::Normal => self.draw.normal(k),
+                Kind::Uniform => draw.uniform(k - start),
+                Kind::Normal => draw.normal(k - start),
             });
         }
     }

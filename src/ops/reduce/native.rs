@@ -29,10 +29,10 @@ fn sum_along(runs: &Runs, base: usize, x: &[f32], z: Option<&[f32]>) -> f32 {
     let outer_len: usize = outer.iter().map(|a| a.0).product();
     let run = |k: usize| {
         let start = base + Runs::offset(outer, k);
-        let blocks = x[start..start + inner].chunks(256);
+        let x = &x[start..start + inner];
         match z {
-            None => blocks.map(|x| f64::from(sum_of_lanes(x, |x, _| x, x))).sum::<f64>(),
-            Some(z) => (blocks.zip(z[start..].chunks(256)))
+            None => sum_of_run(x),
+            Some(z) => (x.chunks(256).zip(z[start..].chunks(256)))
                 .map(|(x, z)| f64::from(sum_of_lanes(x, |x, z| x * z, z)))
                 .sum(),
         }
@@ -52,6 +52,11 @@ fn sum_across(runs: &Runs, base: usize, x: &[f32], z: Option<&[f32]>, y: &mut [f
         }
     }
     y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum as f32);
+}
+
+/// The sum of a run: in f32 over 256 elements, the rest in f64.
+pub(crate) fn sum_of_run(x: &[f32]) -> f64 {
+    x.chunks(256).map(|x| f64::from(sum_of_lanes(x, |x, _| x, x))).sum()
 }
 
 fn sum_of_lanes(x: &[f32], value: impl Fn(f32, f32) -> f32, z: &[f32]) -> f32 {

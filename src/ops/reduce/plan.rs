@@ -1,22 +1,20 @@
 //! How a reduction is spread over a GPU.
 
-use super::Kind;
-use super::runs::Runs;
 use crate::device::Device;
 
 /// Launches of one reduction are alike; the next one reduces what this one leaves.
 #[derive(Clone, Copy)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Invocations that share one part: 1, or a workgroup's.
-    pub(super) lanes: usize,
+    pub(crate) lanes: usize,
     /// Parts that each output's elements are cut into.
-    pub(super) parts: usize,
+    pub(crate) parts: usize,
     /// Elements of a part.
-    pub(super) run: usize,
+    pub(crate) run: usize,
 }
 
 impl Plan {
-    pub(super) const WORKGROUP: usize = 64;
+    pub(crate) const WORKGROUP: usize = 64;
     /// A longer loop would cost accuracy; four elements are one addition to a sum.
     const STEPS: usize = 1024;
     /// Elements in all that are one launch's: a second one would take longer.
@@ -24,17 +22,13 @@ impl Plan {
     /// Longest loop of one invocation there.
     const ALONE: usize = 256;
 
-    pub(super) fn new(kind: Kind, runs: &Runs, outputs: usize, device: &Device) -> Self {
-        let total = runs.len();
-        if kind == Kind::Argmax {
-            return Self { lanes: 1, parts: 1, run: total };
-        }
+    /// For `total` elements behind each output, the last axis of which has the stride `inner`.
+    pub(crate) fn new(total: usize, inner: usize, outputs: usize, device: &Device) -> Self {
         // Neighbouring invocations read neighbouring elements: those of one output where these are
         // neighbours, else those of neighbouring outputs.
         let is_long = total >= if outputs < 1024 { 32 } else { 512 };
         let is_small = outputs * total <= Self::SMALL;
-        let is_wide =
-            is_long && (runs.inner == 1 || outputs < 16) || is_small && total > Self::ALONE;
+        let is_wide = is_long && (inner == 1 || outputs < 16) || is_small && total > Self::ALONE;
         // On a processor a barrier costs more than scattered loads.
         let is_software = device.is_software();
         let lanes = if is_wide && (is_small || !is_software) { Self::WORKGROUP } else { 1 };

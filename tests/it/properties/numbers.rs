@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use semgan::Tensor;
-use semgan::ops::pointwise::{Expr, pointwise};
+use semgan::ops::pointwise::{Expr, pointwise, pointwise_sum};
 use semgan::ops::random::Draw;
 
 use super::{Cases, case, shape, size};
@@ -104,6 +104,31 @@ pub(super) fn softmax() -> Cases {
         .prop_map(|(n, m, first)| if first { vec![n, m] } else { vec![m, n] });
     let shapes = prop_oneof![3 => shape(1..6, 5000), 1 => long];
     (shapes, 0..6usize, select(vec![0.3, 1.0, 7.0])).prop_map(of).boxed()
+}
+
+/// The sum over some axes of a product or a function of two inputs, either broadcast.
+pub(super) fn sums() -> Cases {
+    let of = |(shape, kept, summed, (f, g)): (Vec<usize>, [Vec<bool>; 2], Vec<bool>, _)| {
+        let [x, y] = kept.map(|kept| {
+            let size = |(&n, kept): (&usize, bool)| if kept { n } else { 1 };
+            shape.iter().zip(kept).map(size).collect::<Vec<_>>()
+        });
+        let (f, g): (Unary, Binary) = (UNARY[f], BINARY[g]);
+        let axes: Vec<usize> = (0..shape.len()).filter(|&k| summed[k]).collect();
+        let name = (f.0, g.0, axes.clone());
+        let mut case = case(name, &[&x, &y], move |t| {
+            let [x, y] = Expr::inputs();
+            pointwise_sum(&[&t[0], &t[1]], &g.1(f.1(x), y), &axes)
+        });
+        // Of one sign, so that long sums keep their digits.
+        case.judge.range = (0.2, 1.0);
+        case
+    };
+    let long = select(vec![vec![3, 9001], vec![257, 67], vec![2, 130, 70], vec![20_000]]);
+    let shapes = prop_oneof![3 => shape(1..6, 5000), 1 => long];
+    let mask = || prop::collection::vec(any::<bool>(), 5);
+    let kept = [mask(), mask()];
+    (shapes, kept, mask(), (0..UNARY.len(), 0..BINARY.len())).prop_map(of).boxed()
 }
 
 pub(super) fn as_index() -> Cases {
