@@ -162,21 +162,20 @@ impl Source<'_> {
         let mixed = choice.uniform(0) < self.recipe.style_mixing;
         // Uniform in 1 ..= n_latents - 1.
         let inject = 1 + (choice.uniform(1) * (self.config.n_latents() - 1) as f64) as usize;
-        let latent = |stream| (self.at(stream, phase), width.into());
+        let mixed_in = || self.at(Stream::TrainMixLatent, phase).normals(width, &self.device);
         let noise = |k: usize| {
             let [h, w] = self.config.noise_size(k);
             (self.at(Stream::TrainNoise, 64 * phase + k), [batch, 1, h, w].into())
         };
-        let mut wanted = vec![latent(Stream::TrainLatent)];
-        wanted.extend(mixed.then(|| latent(Stream::TrainMixLatent)));
+        // One buffer of one size for what every step draws.
+        let mut wanted = vec![(self.at(Stream::TrainLatent, phase), width.into())];
         wanted.extend((0..self.config.n_noises()).map(noise));
-        let mut drawn = Draw::normals_of_each(&wanted, &self.device).into_iter();
-        let mut next = || drawn.next().expect("as many as were wanted");
-        let z = next();
+        let mut noise = Draw::normals_of_each(&wanted, &self.device);
+        let z = noise.remove(0);
         let mix = mixed.then(|| match self.recipe.mixing {
-            Mixing::Crossover => Mix::Crossover(next(), inject),
-            Mixing::Swap => Mix::Swap(next()),
+            Mixing::Crossover => Mix::Crossover(mixed_in(), inject),
+            Mixing::Swap => Mix::Swap(mixed_in()),
         });
-        Draws { z, mix, noise: drawn.collect() }
+        Draws { z, mix, noise }
     }
 }
