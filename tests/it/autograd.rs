@@ -1,6 +1,6 @@
 //! The tape: known derivatives, second order, aliasing, and finite differences.
 
-use semgan::autograd::{grad, vjp_of};
+use semgan::autograd::{backward, grad, vjp_of};
 use semgan::{Device, Tensor};
 
 fn values(shape: &[usize], seed: u32) -> Vec<f32> {
@@ -76,6 +76,31 @@ fn a_long_chain_is_walked_and_dropped_without_recursion() {
     let y = (0..200_000).fold(x.clone(), |y, _| y + 1.0);
     let g = grad(&[&y], &[None], &[&x], false)[0].clone().expect("depends on x");
     assert_eq!(g.item().expect("read"), 1.0);
+}
+
+/// Gradients of a chain with respect to the 30 terms in it, and how many tensors are held at most.
+fn gradients_of_a_chain(consumes: bool) -> (Vec<Vec<f32>>, u64) {
+    const N: usize = 1000;
+    let device = Device::cpu();
+    let terms: Vec<Tensor> = (0..30).map(|k| tensor(&[N], k, &device).tracked()).collect();
+    let start = tensor(&[N], 30, &device);
+    let y = terms.iter().fold(start, |y, term| (y + term).tanh()).sum_all();
+    let inputs: Vec<&Tensor> = terms.iter().collect();
+    let found = match consumes {
+        true => backward(y, None, &inputs),
+        false => grad(&[&y], &[None], &inputs, false),
+    };
+    let peak = device.counters().peak_bytes;
+    let read = |g: Option<Tensor>| g.expect("depends on it").to_vec().expect("read");
+    (found.into_iter().map(read).collect(), peak / (4 * N as u64))
+}
+
+#[test]
+fn backward_gives_what_grad_gives_and_frees_on_the_way() {
+    let ((kept, all), (consumed, less)) = (gradients_of_a_chain(false), gradients_of_a_chain(true));
+    assert_eq!(consumed, kept);
+    // The forward pass leaves 91, two of which backward frees for each gradient that it makes.
+    assert!(all >= 91 + 30 && less <= 91 + 5, "{all} tensors, {less} with backward");
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn dispatches(device: &Device) -> u64 {
 #[test]
 fn a_step_without_lazy_phases_takes_no_more_dispatches_than_it_did() {
     let found = dispatches(&Device::cpu());
-    assert!(found <= 870, "{found} dispatches");
+    assert!(found <= 874, "{found} dispatches");
 }
 
 #[test]

@@ -352,6 +352,11 @@ operator!(Add, add, |a, b| {
         b
     } else if b.is(0.0) {
         a
+    } else if a.is(1.0) && b.is(1.0) {
+        Expr::number(2.0)
+    } else if let Kind::Unary(Unary::Neg, b) = b.kind() {
+        // Slopes are often negated: either form would be a kernel of its own.
+        a.binary(Binary::Sub, b)
     } else {
         a.binary(Binary::Add, b)
     }

@@ -233,12 +233,16 @@ fn multiple_summed(x: &[Tensor], k: usize, slope: &Expr, g: &Tensor, y: &Shape) 
     let aligned = |x: &Tensor| [&vec![1; y.len() - x.shape().len()], &x.shape()[..]].concat();
     let (own, of_z, of_g) = (aligned(&x[k]), aligned(&x[j]), aligned(g));
     let spread = (0..y.len()).filter(|&axis| own[axis] == 1 && y[axis] != 1);
+    // Where z is the same all along an axis, g is summed first.
     let (varied, level): (Vec<usize>, Vec<usize>) = spread.partition(|&axis| of_z[axis] != 1);
-    if varied.is_empty() || of_z != of_g {
+    let fits = |axis: usize| of_z[axis] == of_g[axis] || level.contains(&axis);
+    if varied.is_empty() || !(0..y.len()).all(fits) {
         return None;
     }
-    let times: usize = level.iter().map(|&axis| y[axis]).product();
-    Some(x[j].reshape(of_z).scaled_dot(&g.reshape(of_g), factor * times as f64, &varied, true))
+    let alike = level.iter().filter(|&&axis| of_g[axis] == 1).map(|&axis| y[axis]);
+    let times: usize = alike.product();
+    let g = g.reshape(of_g).sum(&level, true);
+    Some(x[j].reshape(of_z).scaled_dot(&g, factor * times as f64, &varied, true))
 }
 
 impl Pointwise {
