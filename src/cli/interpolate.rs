@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::pictures::NetworkArgs;
 use super::watch::bar_style;
@@ -114,27 +114,35 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         seeds.iter().step_by(seeds.len() / cells).map(|&s| sampler.noise(s)).collect();
     let frames = ways[0].size(0);
     let options = MovieOptions { repeats: !args.no_loop };
-    let mut movie =
-        Movie::create(&args.output, [columns * width, rows * height], args.fps, options)?;
-    let wanted =
-        (0..frames).flat_map(|k| ways.iter().zip(&noises).map(move |(way, noise)| (way, noise, k)));
+    let size = [columns * width, rows * height];
+    let mut movie = Movie::create(&args.output, size, args.fps, options)?;
     let styles = |way: &Tensor, k| sampler.styles(&way.narrow(0, k, 1));
-    let mut pictures =
-        sampler.pictures_of(wanted.map(|(way, noise, k)| (styles(way, k), noise.clone())));
+    let wanted = (0..frames).flat_map(|k| ways.iter().zip(&noises).map(move |cell| (cell, k)));
+    let wanted = wanted.map(|((way, noise), k)| (styles(way, k), noise.clone()));
+    film(&mut movie, sampler.pictures_of(wanted), (columns, rows), frames)?;
+    movie.finish()?;
+    say!("{frames} frames in {}", args.output.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes frames of so many columns and rows of pictures each, and shows how far it is.
+fn film(
+    movie: &mut Movie,
+    mut pictures: impl Iterator<Item = Result<Rgb>>,
+    (columns, rows): (usize, usize),
+    frames: usize,
+) -> Result<()> {
     let bar = ProgressBar::hidden();
     bar.set_length(frames as u64);
     bar.set_style(bar_style("{wide_bar} {pos} of {len} frames  {elapsed_precise} < {eta_precise}"));
     for _ in 0..frames {
-        let cells: Vec<Rgb> = pictures.by_ref().take(cells).collect::<Result<_>>()?;
+        let cells: Vec<Rgb> = pictures.by_ref().take(columns * rows).collect::<Result<_>>()?;
         movie.push(&grid(&cells, columns, rows))?;
         bar.inc(1);
         if bar.is_hidden() && bar.elapsed() > QUICK {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
-    drop(pictures);
     bar.finish_and_clear();
-    movie.finish()?;
-    say!("{frames} frames in {}", args.output.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

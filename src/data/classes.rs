@@ -2,13 +2,15 @@
 //! names of sub-folders.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 use serde::Deserialize;
 
+use super::{Dataset, source};
 use crate::Error;
 
 /// What lists classes beside the pictures.
-pub(super) const LIST: &str = "dataset.json";
+const LIST: &str = "dataset.json";
 
 /// Classes of the pictures of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +31,7 @@ impl Classes {
     ///
     /// # Errors
     /// In words: what is wrong with it, naming the picture.
-    pub(super) fn listed<'a>(
-        json: &[u8],
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<Self, String> {
+    fn listed<'a>(json: &[u8], names: impl Iterator<Item = &'a str>) -> Result<Self, String> {
         let list: List = serde_json::from_slice(json).map_err(|e| format!("{LIST}: {e}"))?;
         let labels = list.labels.ok_or(format!("{LIST} has no labels"))?;
         let labels: HashMap<String, serde_json::Value> = labels.into_iter().collect();
@@ -50,9 +49,7 @@ impl Classes {
     ///
     /// # Errors
     /// In words: the picture that lies in none.
-    pub(super) fn folders<'a>(
-        names: impl Iterator<Item = &'a str> + Clone,
-    ) -> Result<Self, String> {
+    fn folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, String> {
         let folder = |name: &'a str| match name.split_once('/') {
             Some((folder, _)) => Ok(folder),
             None => Err(format!("{name} lies in no sub-folder, and there is no {LIST}")),
@@ -64,11 +61,36 @@ impl Classes {
     }
 
     /// Refuses a set in which there is nothing to tell apart.
-    pub(super) fn check(self, path: &std::path::Path) -> crate::Result<Self> {
+    fn check(self, path: &Path) -> crate::Result<Self> {
         match self.count {
             2.. => Ok(self),
             n => Err(Error::dataset(path, format!("has {n} class; --cond needs two or more"))),
         }
+    }
+}
+
+impl Dataset {
+    /// Reads the classes of the pictures, two or more: from `dataset.json`, else each sub-folder is
+    /// one.
+    ///
+    /// # Errors
+    /// When a picture has none.
+    pub fn read_classes(&mut self) -> crate::Result<usize> {
+        let names = self.entries.iter().map(|entry| entry.name.as_str());
+        let classes = match source::read_beside(&self.path, LIST)? {
+            Some(json) => Classes::listed(&json, names),
+            None => Classes::folders(names),
+        };
+        let classes = classes.map_err(|reason| Error::dataset(&self.path, reason))?;
+        Ok(self.classes.insert(classes.check(&self.path)?).count)
+    }
+
+    /// Class of picture `index`; 0 where none were read.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
+    pub fn class(&self, index: usize) -> usize {
+        self.classes.as_ref().map_or(0, |classes| classes.of[index])
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::classes::{Classes, LIST};
+use super::classes::Classes;
 use super::picture::{self, Decoded};
 use super::source::{self, Entry};
 use crate::files::hash;
@@ -28,15 +28,15 @@ const MAX_BROKEN_IN_A_ROW: usize = 100;
 /// then, and each picture is decoded when it is asked for. Index i is the same picture on every
 /// machine: files are sorted by name.
 pub struct Dataset {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     res: usize,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Per entry `[res, res, 3]`; `None` for a set that is too large to keep.
     decoded: Option<Vec<Vec<u8>>>,
     skipped: Vec<Skipped>,
     notes: Vec<String>,
     broken: Mutex<Broken>,
-    classes: Option<Classes>,
+    pub(super) classes: Option<Classes>,
 }
 
 /// A picture file that cannot be used.
@@ -118,29 +118,6 @@ impl Dataset {
             broken: Mutex::default(),
             classes: None,
         })
-    }
-
-    /// Reads the classes of the pictures, two or more: from `dataset.json`, else each sub-folder is
-    /// one.
-    ///
-    /// # Errors
-    /// When a picture has none.
-    pub fn read_classes(&mut self) -> Result<usize> {
-        let names = self.entries.iter().map(|entry| entry.name.as_str());
-        let classes = match source::read_beside(&self.path, LIST)? {
-            Some(json) => Classes::listed(&json, names),
-            None => Classes::folders(names),
-        };
-        let classes = classes.map_err(|reason| Error::dataset(&self.path, reason))?;
-        Ok(self.classes.insert(classes.check(&self.path)?).count)
-    }
-
-    /// Class of picture `index`; 0 where none were read.
-    ///
-    /// # Panics
-    /// If `index` is not below [`len`](Self::len).
-    pub fn class(&self, index: usize) -> usize {
-        self.classes.as_ref().map_or(0, |classes| classes.of[index])
     }
 
     /// Width and height of the first picture whose header can be read.

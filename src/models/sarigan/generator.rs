@@ -1,11 +1,9 @@
 //! Latent to picture: StyleGAN2's skip generator with grouped layers.
 
 use super::{
-    Config, Form, Grouping, Normalization, PlaneMoments, Rule, grouping_losses, similarity, target,
-    threshold,
+    Config, Form, Grouping, Normalization, PlaneMoments, Rule, similarity, target, threshold,
 };
 use crate::device::Device;
-use crate::models;
 use crate::models::stylegan2::{self, EPS, ModulatedConv, StyledConv, ToRgb, noise_buffers};
 use crate::nn::{Builder, EqualLinear, Init, Modulated, Param, Resample, resampled_conv2d};
 use crate::ops::pointwise::{Expr, pointwise};
@@ -145,7 +143,7 @@ impl GroupStyledConv {
     }
 
     /// Moves the paper's threshold to the quantile of the similarities as they are now.
-    fn refresh_threshold(&self, co: &Tensor) {
+    pub(super) fn refresh_threshold(&self, co: &Tensor) {
         self.coding().gate.assign(&threshold(co, self.coding().cluster.shape()[0]));
     }
 
@@ -305,7 +303,7 @@ impl Generator {
     }
 
     /// Every grouped layer with the similarity of the kernels that make its input.
-    fn each_similarity(&self) -> impl Iterator<Item = (&GroupStyledConv, Tensor)> {
+    pub(super) fn each_similarity(&self) -> impl Iterator<Item = (&GroupStyledConv, Tensor)> {
         let first = std::iter::once(self.conv1.conv.stored());
         let makers = first.chain(self.convs.iter().map(|layer| layer.layer.conv.stored()));
         self.convs.iter().zip(makers).map(|(layer, weight)| (layer, similarity(&weight)))
@@ -363,45 +361,5 @@ impl Generator {
             seen(&format!("to_rgbs.{j}"), &rgb);
         }
         rgb
-    }
-}
-
-/// A generator with its groups.
-struct Grouped<'a> {
-    g: &'a Generator,
-    groups: Vec<Grouping>,
-}
-
-impl models::Generator for Generator {
-    fn map(&self, z: &Tensor, _label: Option<&Tensor>) -> Tensor {
-        self.mapping.forward(z).1
-    }
-
-    fn styles(&self, w: &Tensor) -> Vec<Tensor> {
-        vec![w.clone(); self.config.n_latents()]
-    }
-
-    fn noise(&self) -> Vec<Tensor> {
-        self.noise_buffers()
-    }
-
-    fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
-        Box::new(Grouped { g: self, groups: self.groupings() })
-    }
-
-    /// Moves the paper's thresholds to the quantiles of the similarities as they are now.
-    fn refresh(&self) {
-        self.each_similarity().for_each(|(layer, co)| layer.refresh_threshold(&co));
-    }
-}
-
-impl models::Synthesizer for Grouped<'_> {
-    fn picture(&self, styles: &[Tensor], noise: &[Tensor], _lod: f64) -> Tensor {
-        self.g.synthesis(styles, noise, &self.groups)
-    }
-
-    fn losses(&self, weights: [f64; 2]) -> Vec<(&'static str, Tensor)> {
-        let [loss1, loss2] = grouping_losses(&self.groups, &self.g.targets(), weights);
-        vec![("g1", loss1), ("g2", loss2)]
     }
 }

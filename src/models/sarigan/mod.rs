@@ -18,6 +18,7 @@ mod config;
 mod discriminator;
 mod generator;
 mod grouping;
+mod interface;
 mod normalization;
 
 pub use config::{Config, Form, Rule};
