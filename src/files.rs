@@ -27,17 +27,60 @@ pub fn create_atomically(
 }
 
 fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = File::create(&temporary)
-        .and_then(|mut file| fill(&mut file).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| sync_folder(path));
-    if written.is_err() {
-        // What is reported is why writing failed; a leftover is hidden and harmless.
-        let _ = fs::remove_file(&temporary);
+    let draft = Draft::of(path)?;
+    let mut file = File::create(draft.path())?;
+    fill(&mut file)?;
+    file.sync_all()?;
+    drop(file);
+    draft.publish()
+}
+
+/// A place beside that of a file or folder, where it is made until it is complete. Dropped before
+/// that, it leaves nothing.
+#[derive(Debug)]
+pub struct Draft {
+    place: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Draft {
+    /// Makes nothing yet.
+    ///
+    /// # Errors
+    /// When the path ends without a name.
+    pub fn of(place: &Path) -> io::Result<Self> {
+        let name = place.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_string_lossy();
+        let temporary = place.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        Ok(Self { place: place.to_owned(), temporary })
     }
-    written
+
+    /// Where to make it.
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Puts what was made in its place: a file over an older one, a folder where there is none or an
+    /// empty one.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn publish(self) -> io::Result<()> {
+        if self.temporary.is_dir() && self.place.is_dir() {
+            fs::remove_dir(&self.place)?;
+        }
+        fs::rename(&self.temporary, &self.place)?;
+        sync_folder(&self.place)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // A leftover is hidden and harmless; published, there is none.
+        let _ = match self.temporary.is_dir() {
+            true => fs::remove_dir_all(&self.temporary),
+            false => fs::remove_file(&self.temporary),
+        };
+    }
 }
 
 /// A hash that is the same on all machines and in all versions: FNV-1a, 64 bits.

@@ -5,7 +5,8 @@
 //! - `grid.rs` turns network output into 8-bit pictures and arranges them,
 //! - `heat.rs` colours maps of numbers, and lays them over a picture,
 //! - `sheet.rs` arranges what is compared, with labels,
-//! - `png.rs` writes them, with seed, psi and network in text chunks.
+//! - `png.rs` writes them, with seed, psi and network in text chunks,
+//! - `movie.rs` writes one after another as a moving picture.
 //!
 //! And what goes on in latent space:
 //! - `interpolate.rs` finds ways between latents,
@@ -15,6 +16,7 @@ mod generate;
 mod grid;
 mod heat;
 mod interpolate;
+mod movie;
 mod png;
 mod project;
 mod seeds;
@@ -24,6 +26,7 @@ pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{cubic_spline, lerp, slerp};
+pub use movie::{Movie, MovieOptions};
 pub use png::{read_text, save_png};
 pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};
 pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, so that everything links once.
 
+mod augment;
 mod autograd;
 mod cli;
 mod common;

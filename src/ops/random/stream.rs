@@ -30,6 +30,14 @@ pub enum Stream {
     Faces = 112,
     /// Directions of the sliced Wasserstein distance; the step is the number of one.
     Slices = 113,
+    /// Augmentations of the discriminator's fakes, and their noise (two streams from here on).
+    AugmentFakesOfD = 128,
+    /// Of its reals.
+    AugmentRealsOfD = 130,
+    /// Of the reals of the gradient penalty.
+    AugmentRealsOfR1 = 132,
+    /// Of the generator's fakes.
+    AugmentFakesOfG = 134,
 }
 
 impl Stream {
