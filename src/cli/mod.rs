@@ -17,9 +17,13 @@ mod demo;
 mod devices;
 mod doctor;
 mod groups;
+mod perceptual;
 mod pictures;
+mod ppl;
 mod profile;
+mod project;
 mod sample;
+mod separability;
 mod train;
 mod tune;
 mod verify;
@@ -48,7 +52,10 @@ enum Command {
     Demo(demo::Args),
     Train(Box<train::Args>),
     Sample(sample::Args),
+    Project(project::Args),
     Groups(groups::Args),
+    Ppl(ppl::Args),
+    Separability(separability::Args),
     Data(data::Args),
     Devices(devices::Args),
     Doctor(doctor::Args),
@@ -113,7 +120,10 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Sample(args) => sample::run(&args),
+        Command::Project(args) => project::run(&args),
         Command::Groups(args) => groups::run(&args),
+        Command::Ppl(args) => ppl::run(&args),
+        Command::Separability(args) => separability::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -77,13 +77,18 @@ impl<'a> Sampler<'a> {
         &self.sizes
     }
 
+    /// z `[1, Z]` of a seed.
+    pub fn z(&self, seed: u64) -> Tensor {
+        let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
+        let width = self.sizes.latent;
+        Tensor::from_slice(&normals(draw, width), [1, width], &self.device)
+    }
+
     /// w `[1, W]` of a seed, before any truncation.
     pub fn w(&self, seed: u64) -> Tensor {
-        let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
-        let (width, classes) = (self.sizes.latent, self.sizes.classes.max(1) as u64);
-        let z = Tensor::from_slice(&normals(draw, width), [1, width], &self.device);
+        let classes = self.sizes.classes.max(1) as u64;
         let class = self.look.class.unwrap_or((seed % classes) as usize);
-        self.g.map(&z, self.sizes.label([class], &self.device).as_ref())
+        self.g.map(&self.z(seed), self.sizes.label([class], &self.device).as_ref())
     }
 
     /// One style per layer from w `[1, W]`, truncated.
@@ -100,6 +105,12 @@ impl<'a> Sampler<'a> {
             None => self.g.styles(&toward(w, mean, psi)),
             Some(layers) => truncate(&self.g.styles(w), &self.g.styles(mean), psi, layers),
         }
+    }
+
+    /// The noise of every layer for a picture without a seed, `[1, ...]` each: what the network has
+    /// stored where a seed's is asked for.
+    pub fn own_noise(&self) -> Vec<Tensor> {
+        if self.look.noise == Noise::Const { self.g.noise() } else { self.noise(0) }
     }
 
     /// The noise of every layer for a seed, `[1, ...]` each.

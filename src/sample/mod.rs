@@ -10,12 +10,14 @@
 //!
 //! And what goes on in latent space:
 //! - `interpolate.rs` finds ways between latents,
-//! - `project.rs` has what an optimisation over latents needs.
+//! - `project` finds the latent of a picture, and tunes a network to it;
+//! - `latents.rs` keeps latents in files.
 
 mod generate;
 mod grid;
 mod heat;
 mod interpolate;
+mod latents;
 mod movie;
 mod png;
 mod project;
@@ -26,8 +28,12 @@ pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{cubic_spline, lerp, slerp};
+pub use latents::Latents;
 pub use movie::{Movie, MovieOptions};
 pub use png::{read_text, save_png};
-pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};
+pub use project::{
+    Distance, Likeness, Losses, NoiseScale, PivotalTuning, Projection, ProjectionOptions, Ramp,
+    noise_regularizer, normalize_noise,
+};
 pub use seeds::{parse_grid, parse_groups, parse_seeds, ranges};
 pub use sheet::{Sheet, cell_side};

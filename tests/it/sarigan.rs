@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use semgan::Device;
+use semgan::models;
 use semgan::models::sarigan::{
     Config, Form, Grouping, Normalization, PlaneMoments, Rule, membership, threshold,
 };
-use semgan::models;
 use semgan::nn::{Resample, blur_kernel, modulated_conv2d, resampled_conv2d};
 use semgan::tensor::Tensor;
 use semgan::train::game::styles;
