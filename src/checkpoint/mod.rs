@@ -1,7 +1,11 @@
-//! Network files: safetensors with a JSON description in the metadata; and what other programs'
-//! files call the same parameters.
+//! Network files: safetensors with a JSON description in the metadata; what other programs' files
+//! call the same parameters; and plain arrays.
 
+mod arrays;
 pub mod genforce;
+mod lpips;
+
+pub use arrays::{read_arrays, write_npy};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -48,20 +52,20 @@ impl Checkpoint {
         let text = text.ok_or_else(|| broken("not a semgan snapshot: no description".into()))?;
         let description = serde_json::from_str(text)
             .map_err(|e| broken(format!("the description is no JSON: {e}")))?;
-        let mut tensors = BTreeMap::new();
-        for (name, view) in file.tensors() {
-            if view.dtype() != Dtype::F32 {
-                return Err(broken(format!("{name} has type {:?}, not F32", view.dtype())));
-            }
-            let number = |b: &[u8]| f32::from_le_bytes(b.try_into().expect("chunks of four"));
-            let values: Vec<f32> = view.data().chunks_exact(4).map(number).collect();
-            if let Some(k) = values.iter().position(|v| !v.is_finite()) {
-                let value = values[k];
-                return Err(broken(format!("{name}: element {k} is {value}, which is not finite")));
-            }
-            tensors.insert(name, (view.shape().into(), values));
-        }
-        Ok(Self { path: path.to_owned(), description, tensors })
+        Ok(Self { path: path.to_owned(), description, tensors: tensors(path, &file)? })
+    }
+
+    /// Reads and checks the tensors of a file of another program.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the tensor.
+    pub fn plain(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+            Error::checkpoint(path, format!("not a complete safetensors file ({e})"))
+        })?;
+        let tensors = tensors(path, &file)?;
+        Ok(Self { path: path.to_owned(), description: Value::Null, tensors })
     }
 
     /// Reads the description alone, and checks that the file is as long as its header says.
@@ -139,6 +143,25 @@ impl Checkpoint {
             other => other,
         }
     }
+}
+
+/// Every tensor of a file.
+fn tensors(path: &Path, file: &SafeTensors) -> Result<Values> {
+    let broken = |reason: String| Error::checkpoint(path, reason);
+    let mut tensors = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(broken(format!("{name} has type {:?}, not F32", view.dtype())));
+        }
+        let number = |b: &[u8]| f32::from_le_bytes(b.try_into().expect("chunks of four"));
+        let values: Vec<f32> = view.data().chunks_exact(4).map(number).collect();
+        if let Some(k) = values.iter().position(|v| !v.is_finite()) {
+            let value = values[k];
+            return Err(broken(format!("{name}: element {k} is {value}, which is not finite")));
+        }
+        tensors.insert(name, (view.shape().into(), values));
+    }
+    Ok(tensors)
 }
 
 /// The description in a file's header; `None` where the file is not whole.

@@ -1,7 +1,5 @@
 //! `semgan sample`: pictures of a trained network.
 
-#![expect(clippy::disallowed_methods, reason = "pictures are written on threads of their own")]
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError, mpsc};

@@ -89,14 +89,15 @@ impl Samples<'_> {
             .map(|(x, y)| (1.0 - y * value(plane, x)).max(0.0))
             .collect();
         let loss = 0.5 * dot(plane, plane) + self.c * dot(&short, &short);
-        let weights = short.iter().zip(&self.sides).map(|(s, y)| -2.0 * self.c * s * y).collect();
+        let weights: Vec<f64> =
+            short.iter().zip(&self.sides).map(|(s, y)| -2.0 * self.c * s * y).collect();
         let gradient = add(plane, &self.weighted(&weights));
         (loss, gradient, short.iter().map(|&s| s > 0.0).collect())
     }
 
     /// The Hessian's product: v + 2 C Σ (x · v) x over the samples inside.
     fn curved(&self, v: &[f64], inside: &[bool]) -> Vec<f64> {
-        let weights = (self.rows.par_chunks(self.d).zip(inside))
+        let weights: Vec<f64> = (self.rows.par_chunks(self.d).zip(inside))
             .map(|(x, &inside)| if inside { 2.0 * self.c * value(v, x) } else { 0.0 })
             .collect();
         add(v, &self.weighted(&weights))

@@ -5,6 +5,7 @@
 //! [`Generator`] and [`Discriminator`] are what training and sampling ask of any of them, and
 //! [`Config`] describes and builds the two networks of one system.
 
+pub mod lpips;
 pub mod pggan;
 pub mod sarigan;
 pub mod stylegan;

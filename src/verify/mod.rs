@@ -11,6 +11,7 @@ mod compare;
 mod jobs;
 pub mod judge;
 mod linear_semantics;
+mod metrics;
 mod ops;
 mod pggan;
 mod resample;
@@ -47,6 +48,7 @@ pub struct Row {
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     [
         linear_semantics::ROWS,
+        metrics::ROWS,
         ops::ROWS,
         resample::ROWS,
         jobs::ROWS,

@@ -17,6 +17,7 @@ mod kernel_texts;
 mod kernels;
 mod latent_metrics;
 mod limits;
+mod lpips;
 mod networks;
 mod numerics;
 mod ops_heavy;

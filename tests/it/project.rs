@@ -180,7 +180,7 @@ fn project(place: &Place, out: &str, flags: &[&str]) -> Answer {
     let network = network.to_str().expect("UTF-8");
     let out = place.text(out);
     let own = ["project", "--network", network, "--outdir", &out, "--device", "cpu"];
-    run(&[&own, &["--steps", "6"], flags].concat())
+    run(&[&own[..], &["--steps", "6"], flags].concat())
 }
 
 fn sample(place: &Place, network: &Path, w: &str) -> Answer {
