@@ -1,8 +1,11 @@
-//! Network files: safetensors with a JSON description in the metadata; and what other programs'
-//! files call the same parameters.
+//! Network files: safetensors with a JSON description in the metadata; what other programs' files
+//! call the same parameters; and plain arrays.
 
+mod arrays;
 pub mod genforce;
 mod lpips;
+
+pub use arrays::{read_arrays, write_npy};
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;

@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Err(Error::config("--space", reason).into());
     }
     let [height, width] = found.sizes.picture;
-    let opened = found.open(&args.pictures.device)?;
+    let opened = found.open(&args.pictures.file.device)?;
     let sampler = opened.sampler()?;
     let path = Path {
         way,
@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if space == Space::W {
             return path.through(&sampler.all_w(seeds));
         }
-        let latents: Vec<Tensor> = seeds.iter().map(|&seed| sampler.latent(seed)).collect();
+        let latents: Vec<Tensor> = seeds.iter().map(|&seed| sampler.z(seed)).collect();
         let z = path.through(&Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0));
         sampler.map(&z, sampler.labels(z.size(0)).as_ref())
     };

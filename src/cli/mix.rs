@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(text) => parse_layers(text, found.sizes.layers)?,
         None => (0..found.sizes.layers / 2).collect(),
     };
-    let opened = found.open(&args.pictures.device)?;
+    let opened = found.open(&args.pictures.file.device)?;
     let sampler = opened.sampler()?;
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;

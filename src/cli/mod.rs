@@ -20,9 +20,13 @@ mod factorise;
 mod groups;
 mod interpolate;
 mod mix;
+mod perceptual;
 mod pictures;
+mod ppl;
 mod profile;
+mod project;
 mod sample;
+mod separability;
 mod stats;
 mod train;
 mod tune;
@@ -59,7 +63,10 @@ enum Command {
     Factorise(factorise::Args),
     Stats(stats::Args),
     Variation(variation::Args),
+    Project(project::Args),
     Groups(groups::Args),
+    Ppl(ppl::Args),
+    Separability(separability::Args),
     Data(data::Args),
     Devices(devices::Args),
     Doctor(doctor::Args),
@@ -129,7 +136,10 @@ pub fn main() -> ExitCode {
         Command::Factorise(args) => factorise::run(&args),
         Command::Stats(args) => stats::run(&args),
         Command::Variation(args) => variation::run(&args),
+        Command::Project(args) => project::run(&args),
         Command::Groups(args) => groups::run(&args),
+        Command::Ppl(args) => ppl::run(&args),
+        Command::Separability(args) => separability::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -11,7 +11,7 @@ use super::DeviceArgs;
 use super::bench::at_least_one;
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
-use crate::models::Sizes;
+use crate::models::{Sizes, System};
 use crate::sample::{Look, Noise, Sampler};
 use crate::train::snapshot::Trained;
 use crate::train::{folder, snapshot};
@@ -20,22 +20,29 @@ use crate::{Error, Result};
 /// Most modes of truncation.
 const MAX_MODES: usize = 256;
 
-/// A network, and how its pictures look.
+/// A network.
 #[derive(clap::Args, Debug)]
-pub(super) struct NetworkArgs {
+pub(super) struct FileArgs {
     /// Run folder (its newest snapshot) or snapshot file
     #[arg(long, value_name = "RUN_OR_FILE")]
     pub(super) network: PathBuf,
-    #[command(flatten)]
-    pub(super) truncation: Truncation,
-    /// Where the noise of a picture comes from
-    #[arg(long, value_enum, default_value_t = NoiseMode::Const)]
-    pub(super) noise_mode: NoiseMode,
     /// Class of all pictures, where the network has classes
     #[arg(long, value_name = "N")]
     pub(super) class: Option<usize>,
     #[command(flatten)]
     pub(super) device: DeviceArgs,
+}
+
+/// A network, and how its pictures look.
+#[derive(clap::Args, Debug)]
+pub(super) struct NetworkArgs {
+    #[command(flatten)]
+    pub(super) file: FileArgs,
+    #[command(flatten)]
+    pub(super) truncation: Truncation,
+    /// Where the noise of a picture comes from
+    #[arg(long, value_enum, default_value_t = NoiseMode::Const)]
+    pub(super) noise_mode: NoiseMode,
 }
 
 /// How far samples may be from the mean.
@@ -98,6 +105,8 @@ pub(super) struct Found {
     modes: Option<usize>,
     /// What goes into the generator, and what comes out.
     pub(super) sizes: Sizes,
+    /// Which networks.
+    pub(super) system: System,
 }
 
 /// A network for pictures.
@@ -111,14 +120,13 @@ pub(super) struct Opened {
     pub(super) device: Device,
 }
 
-impl NetworkArgs {
-    /// Finds the snapshot, and refuses flags that do not fit the network.
+impl FileArgs {
+    /// Finds the snapshot, and refuses a class that does not fit the network.
     pub(super) fn find(&self) -> Result<Found> {
-        let look = self.truncation.look(self.noise_mode)?;
         let (file, passed_over) = folder::network(&self.network)?;
         let config = snapshot::network_config(&file)?;
         passed_over.iter().for_each(|p| say!("passed over {p}"));
-        let (sizes, name) = (config.sizes(), config.system().name());
+        let (sizes, system) = (config.sizes(), config.system());
         match (self.class, sizes.classes) {
             (Some(_), 0) => {
                 return Err(Error::config("--class", "the network has no classes; leave it out"));
@@ -135,7 +143,18 @@ impl NetworkArgs {
             }
             _ => {}
         }
-        if look.psi != 1.0 && sizes.style.is_none() {
+        let look = Look { class: self.class, ..Look::default() };
+        Ok(Found { file, look, modes: None, sizes, system })
+    }
+}
+
+impl NetworkArgs {
+    /// Finds the snapshot, and refuses flags that do not fit the network.
+    pub(super) fn find(&self) -> Result<Found> {
+        let look = self.truncation.look(self.noise_mode)?;
+        let found = self.file.find()?;
+        if look.psi != 1.0 && found.sizes.style.is_none() {
+            let name = found.system.name();
             let reason = format!("{name} has no styles that could be truncated; leave it out");
             return Err(Error::config("--trunc", reason));
         }
@@ -144,12 +163,12 @@ impl NetworkArgs {
             let reason = format!("{k} modes; {MAX_MODES} at most");
             return Err(Error::config("--trunc-modes", reason));
         }
-        Ok(Found { file, look: Look { class: self.class, ..look }, modes, sizes })
+        Ok(Found { look: Look { class: self.file.class, ..look }, modes, ..found })
     }
 
     /// Finds the snapshot, opens the device and reads the network.
     pub(super) fn open(&self) -> Result<Opened> {
-        self.find()?.open(&self.device)
+        self.find()?.open(&self.file.device)
     }
 }
 
@@ -167,6 +186,11 @@ impl Opened {
     /// The network and its mean style.
     pub(super) fn trained(&self) -> &Trained {
         &self.trained
+    }
+
+    /// The network, to be changed.
+    pub(super) fn trained_mut(&mut self) -> &mut Trained {
+        &mut self.trained
     }
 
     /// How its pictures look.

@@ -1,15 +1,13 @@
 //! `semgan sample`: pictures of a trained network.
 
-#![expect(clippy::disallowed_methods, reason = "pictures are written on threads of their own")]
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use super::pictures::NetworkArgs;
 use super::profile::ProfileArgs;
-use crate::sample::{Rgb, grid, parse_grid, parse_seeds, save_png};
+use crate::sample::{Latents, Noise, Rgb, grid, parse_grid, parse_seeds, save_png};
 use crate::{Error, Result};
 
 /// Makes pictures from seeds: one PNG each, and a grid
@@ -26,6 +24,14 @@ pub(super) struct Args {
     /// Columns and rows of grid.png; as square as it gets by default
     #[arg(long, value_name = "6x6")]
     grid: Option<String>,
+    /// Pictures of latents that `semgan project` found, in place of seeds: safetensors, or npy of
+    /// [N, layers, S]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["seeds", "grid", "psi", "cutoff"]
+    )]
+    projected_w: Option<PathBuf>,
     #[command(flatten)]
     profile: ProfileArgs,
 }
@@ -36,6 +42,9 @@ const MAX_SIDE: usize = 16_384;
 const MAX_DEFAULT_COLUMNS: usize = 16;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &args.projected_w {
+        return projected(args, path);
+    }
     let seeds = parse_seeds(&args.seeds)?;
     let (columns, rows) = match &args.grid {
         Some(text) => parse_grid(text)?,
@@ -51,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let reason = format!("{columns}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
         return Err(Error::config("--grid", reason).into());
     }
-    let opened = found.open(&args.pictures.device)?;
+    let opened = found.open(&args.pictures.file.device)?;
     args.profile.start(&opened.device);
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -80,6 +89,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
     args.profile.print(&opened.device);
     say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Pictures of latents in a file, with its noise, or else the network's own.
+fn projected(args: &Args, path: &Path) -> anyhow::Result<ExitCode> {
+    let opened = args.pictures.find()?.open(&args.pictures.file.device)?;
+    args.profile.start(&opened.device);
+    let sampler = opened.sampler()?;
+    let latents = Latents::load(path, &sampler.styles(&sampler.w(0)), sampler.sizes())?;
+    let of_file = latents.noise.as_ref().filter(|_| opened.look().noise == Noise::Const);
+    let noise = of_file.cloned().unwrap_or_else(|| sampler.own_noise());
+    let dir = &args.outdir;
+    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+    let source = path.display().to_string();
+    let text = [("projected_w", source.as_str()), ("network", &opened.source)];
+    let all = latents.pictures().map(|styles| (styles, noise.clone()));
+    let mut count = 0;
+    for (k, picture) in sampler.pictures_of(all).enumerate() {
+        save_png(dir.join(format!("proj{k:02}.png")), &picture?, &text)?;
+        count = k + 1;
+    }
+    args.profile.print(&opened.device);
+    say!("{count} pictures in {}", dir.display());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let reason = "the network takes no noise: there is no variation to show";
         return Err(Error::config("--network", reason).into());
     }
-    let opened = found.open(&args.pictures.device)?;
+    let opened = found.open(&args.pictures.file.device)?;
     let (still, moved) = (opened.sampler()?, opened.sampler_with(Noise::Random(0))?);
     let labels: Vec<String> = seeds.iter().map(u64::to_string).collect();
     let columns = ["one", "mean", "deviation"].map(str::to_owned);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::train::Watch;
 use crate::{Error, Result, memory};
@@ -16,9 +16,7 @@ pub(super) struct Terminal {
     bar: ProgressBar,
     /// Images that an earlier process had shown.
     earlier: u64,
-    stop: Arc<AtomicBool>,
-    /// 128 + number of the signal that came.
-    signal: Arc<AtomicUsize>,
+    signals: Signals,
     /// When the run ends in any case.
     limit: Option<Duration>,
     elapsed: Duration,
@@ -27,28 +25,80 @@ pub(super) struct Terminal {
 impl Terminal {
     /// For a run that has shown `earlier` images, and takes no longer than `limit`.
     pub(super) fn new(earlier: u64, limit: Option<Duration>) -> Result<Self> {
-        let (stop, signal) = (Arc::default(), Arc::default());
-        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            listen(number, &stop, &signal).map_err(Error::io("listen for signals of", "system"))?;
-        }
+        let signals = Signals::listen()?;
         let bar = if std::io::stderr().is_terminal() {
             let style = "{wide_bar} {percent}%  {msg}  {elapsed_precise} < {eta_precise}";
             ProgressBar::new(1).with_style(bar_style(style))
         } else {
             ProgressBar::hidden()
         };
-        Ok(Self { bar, earlier, stop, signal, limit, elapsed: Duration::ZERO })
+        Ok(Self { bar, earlier, signals, limit, elapsed: Duration::ZERO })
     }
 
     /// Exit code for the signal that ended the run, where one did.
     pub(super) fn signal(&self) -> Option<ExitCode> {
-        let code = self.signal.load(Ordering::Relaxed) as u8;
-        (code > 0).then(|| ExitCode::from(code))
+        self.signals.exit_code()
     }
 
     /// Removes the bar.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Signals that ask for an end. The first one is noticed here, the second one ends the process.
+pub(super) struct Signals {
+    stop: Arc<AtomicBool>,
+    /// 128 + number of the signal that came.
+    code: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// From now on.
+    pub(super) fn listen() -> Result<Self> {
+        let (stop, code) = (Arc::default(), Arc::default());
+        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            listen(number, &stop, &code).map_err(Error::io("listen for signals of", "system"))?;
+        }
+        Ok(Self { stop, code })
+    }
+
+    /// Whether one came.
+    pub(super) fn came(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Exit code for the one that came.
+    pub(super) fn exit_code(&self) -> Option<ExitCode> {
+        let code = self.code.load(Ordering::Relaxed) as u8;
+        (code > 0).then(|| ExitCode::from(code))
+    }
+}
+
+/// A bar for steps of known number, shown on a terminal once they take longer than two seconds.
+pub(super) struct Steps(ProgressBar);
+
+impl Steps {
+    /// Of so many steps.
+    pub(super) fn new(length: usize) -> Self {
+        let style = bar_style("{wide_bar} {pos}/{len}  {msg}  {elapsed_precise} < {eta_precise}");
+        let hidden = ProgressDrawTarget::hidden();
+        Self(ProgressBar::with_draw_target(Some(length as u64), hidden).with_style(style))
+    }
+
+    /// So many steps are done.
+    pub(super) fn at(&self, step: usize, message: String) {
+        self.0.set_message(message);
+        self.0.set_position(step as u64);
+        if self.0.is_hidden() && self.0.elapsed() > Duration::from_secs(2) {
+            self.0.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 
@@ -92,6 +142,6 @@ impl Watch for Terminal {
     }
 
     fn stops(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.limit.is_some_and(|limit| self.elapsed >= limit)
+        self.signals.came() || self.limit.is_some_and(|limit| self.elapsed >= limit)
     }
 }

@@ -23,3 +23,4 @@ pub use dataset::{Dataset, Skipped};
 pub use labels::{LABEL_COLORS, LabelMaps};
 pub use loader::{Batch, Loader};
 pub use order::EpochOrder;
+pub use picture::load_picture;

@@ -9,12 +9,15 @@
 //! - a file that ends early is refused, even where a decoder would fill the rest with grey.
 
 use std::io::Cursor;
+use std::path::Path;
 
 use image::imageops::{self, FilterType};
 use image::{
     DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel,
     RgbImage,
 };
+
+use crate::{Error, Result};
 
 /// Longest side that is decoded: a header of 20 bytes must not be able to fill the memory.
 const MAX_SIDE: u32 = 16_384;
@@ -27,6 +30,19 @@ pub(super) struct Decoded {
     pub(super) rgb: Vec<u8>,
     /// Width and height in the file.
     pub(super) size: (u32, u32),
+}
+
+/// One picture file as training sees it: `[3, res, res]` from -1 to 1.
+///
+/// # Errors
+/// When it cannot be read or is no picture.
+pub fn load_picture(path: &Path, res: usize) -> Result<Vec<f32>> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let name = path.to_string_lossy();
+    let decoded = decode(&name, &bytes, res as u32).map_err(|e| Error::dataset(path, e))?;
+    let pixels = decoded.rgb.chunks_exact(3);
+    let plane = |c: usize| pixels.clone().map(move |p| f32::from(p[c]) / 127.5 - 1.0);
+    Ok((0..3).flat_map(plane).collect())
 }
 
 /// Width and height by the header alone, which must be within the limits of [`decode`].

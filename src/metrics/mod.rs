@@ -8,7 +8,8 @@
 //! - `precision_recall.rs`: how much of one set of features lies within another,
 //! - `separability.rs`: linear separability of latents,
 //! - `similarity.rs`: errors of pictures, and identities of faces,
-//! - `sliced_wasserstein.rs`: distance of two sets of pictures.
+//! - `sliced_wasserstein.rs`: distance of two sets of pictures,
+//! - `svm.rs`: a linear classifier of latents.
 
 pub mod fid;
 pub mod inception;
@@ -19,12 +20,18 @@ mod precision_recall;
 mod separability;
 pub mod similarity;
 pub mod sliced_wasserstein;
+mod svm;
 
 pub use fid::{Frechet, Gaussian, frechet, frechet_distance};
 pub use inception::{Partition, Recipe, inception_scores};
 pub use iou::{Confusion, iou, mean_present, pixel_accuracy, relative_gaps};
 pub use kid::{Polynomial, kid};
-pub use path_length::{Inliers, Space, feature_distance, inliers, path_ends, path_picture};
+pub use path_length::{
+    Inliers, PathLength, Space, feature_distance, inliers, path_ends, path_picture,
+};
 pub use precision_recall::{PrecisionRecall, precision_recall};
-pub use separability::{Entropies, Kept, entropies, joint_table, most_certain, score};
+pub use separability::{
+    Entropies, Kept, Separation, entropies, joint_table, most_certain, score, separation,
+};
 pub use sliced_wasserstein::sliced_wasserstein;
+pub use svm::Svm;

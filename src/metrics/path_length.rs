@@ -1,6 +1,11 @@
 //! Perceptual path length: how far pictures are apart whose latents are a small step apart. Karras et
 //! al. 2019, section 4.1, and the published code.
 
+use std::ops::Range;
+
+use crate::device::Device;
+use crate::models::{Generator, Sizes};
+use crate::ops::random::{Draw, Stream, normals};
 use crate::ops::resample::pool::Pool2d;
 use crate::sample::{lerp, slerp};
 use crate::tensor::Tensor;
@@ -12,6 +17,60 @@ pub enum Space {
     Z,
     /// Along the line between styles.
     W,
+}
+
+/// How path lengths are measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PathLength {
+    /// Where the step is taken.
+    pub space: Space,
+    /// Steps begin anywhere between two latents, not at the first.
+    pub is_full: bool,
+    /// Length of the step.
+    pub epsilon: f64,
+    /// Whether pictures are cropped as [`path_picture`] does.
+    pub crop: bool,
+    /// Class of the pictures.
+    pub class: Option<usize>,
+}
+
+impl PathLength {
+    /// Squared lengths `[n]` of pairs by number: `distance` of pictures `[n, 3, H, W]` from -1 to 1
+    /// over epsilon squared. Latents depend on seed and number; the pairs share their noise, which
+    /// depends on seed and first number.
+    pub fn lengths(
+        &self,
+        g: &dyn Generator,
+        sizes: &Sizes,
+        seed: u64,
+        pairs: Range<usize>,
+        distance: &dyn Fn(&Tensor, &Tensor) -> Tensor,
+        device: &Device,
+    ) -> Tensor {
+        let (n, first) = (pairs.len(), pairs.start as u64);
+        let draw = |stream: Stream, k, step| Draw { seed, stream: stream.of(k), step };
+        let z = |k| normals(draw(Stream::PathLatent, 0, k as u64), 2 * sizes.latent);
+        let z: Vec<f32> = pairs.clone().flat_map(z).collect();
+        let z = Tensor::from_slice(&z, [2 * n, sizes.latent], device);
+        let place = |k| match self.is_full {
+            true => draw(Stream::PathPlace, 0, k as u64).uniform(0) as f32,
+            false => 0.0,
+        };
+        let t = Tensor::from_slice(&pairs.map(place).collect::<Vec<_>>(), [n], device);
+        let label = |n| sizes.label(vec![self.class.unwrap_or(0); n], device);
+        let map = |z: &Tensor| g.map(z, label(z.size(0)).as_ref());
+        let noise = |(k, &[c, h, w]): (usize, &[usize; 3])| {
+            let noise = normals(draw(Stream::PathNoise, k, first), c * h * w);
+            Tensor::from_slice(&noise, [1, c, h, w], device)
+        };
+        let noise: Vec<Tensor> = sizes.noise.iter().enumerate().map(noise).collect();
+        let synthesizer = g.synthesizer();
+        let [a, b] = path_ends(&z, &t, self.epsilon, self.space, map).map(|w| {
+            let picture = synthesizer.picture(&g.styles(&w), &noise, 0.0);
+            path_picture(&picture, self.crop).map(|x| x / 127.5 - 1.0)
+        });
+        distance(&a, &b) * (1.0 / self.epsilon.powi(2))
+    }
 }
 
 /// The styles at t and at t + epsilon between neighbours: latents `[2 n, Z]`, of which each two make

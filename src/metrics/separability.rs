@@ -1,6 +1,8 @@
 //! Linear separability: how much a linear classifier's answer X leaves unknown of an attribute Y.
 //! Karras et al. 2019, section 4.2.
 
+use super::Svm;
+
 /// Of a joint distribution, in bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entropies {
@@ -66,4 +68,29 @@ pub fn joint_table(answers: &[usize], targets: &[usize]) -> [f64; 4] {
         table[2 * x + y] += 1.0 / answers.len() as f64;
     }
     table
+}
+
+/// What latents say of one attribute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Separation {
+    /// Of the target, given the side of the plane.
+    pub entropies: Entropies,
+    /// Share of the samples on the right side.
+    pub accuracy: f64,
+}
+
+/// Separates the more certain half of latents `[n, d]` by the answers of a classifier.
+///
+/// # Panics
+/// When there is not one row for each logit, or fewer than two.
+#[track_caller]
+pub fn separation(latents: &[f32], logits: &[f64]) -> Separation {
+    let n = logits.len();
+    assert!(n >= 2 && latents.len().is_multiple_of(n), "separation of {n}: {}", latents.len());
+    let d = latents.len() / n;
+    let kept = most_certain(logits, n / 2);
+    let rows: Vec<f32> = kept.index.iter().flat_map(|&k| &latents[k * d..][..d]).copied().collect();
+    let answers = Svm::fit(&rows, &kept.target, 1.0).predict(&rows);
+    let table = joint_table(&answers, &kept.target);
+    Separation { entropies: entropies(&table, 2), accuracy: table[0] + table[3] }
 }

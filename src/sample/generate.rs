@@ -110,6 +110,13 @@ impl<'a> Sampler<'a> {
         &self.sizes
     }
 
+    /// z `[1, Z]` of a seed.
+    pub fn z(&self, seed: u64) -> Tensor {
+        let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
+        let width = self.sizes.latent;
+        Tensor::from_slice(&normals(draw, width), [1, width], &self.device)
+    }
+
     /// w `[1, W]` of a seed, before any truncation.
     pub fn w(&self, seed: u64) -> Tensor {
         self.all_w(&[seed])
@@ -117,18 +124,11 @@ impl<'a> Sampler<'a> {
 
     /// w `[N, W]` of seeds at once.
     pub fn all_w(&self, seeds: &[u64]) -> Tensor {
-        let latents: Vec<Tensor> = seeds.iter().map(|&seed| self.latent(seed)).collect();
+        let latents: Vec<Tensor> = seeds.iter().map(|&seed| self.z(seed)).collect();
         let classes = self.sizes.classes.max(1) as u64;
         let class = |&seed: &u64| self.look.class.unwrap_or((seed % classes) as usize);
         let label = self.sizes.label(seeds.iter().map(class), &self.device);
         self.map(&Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0), label.as_ref())
-    }
-
-    /// The latent `[1, Z]` of a seed.
-    pub fn latent(&self, seed: u64) -> Tensor {
-        let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
-        let width = self.sizes.latent;
-        Tensor::from_slice(&normals(draw, width), [1, width], &self.device)
     }
 
     /// Latents `[N, Z]`, with labels where the network has classes, to w `[N, W]`.
@@ -159,6 +159,12 @@ impl<'a> Sampler<'a> {
             None => self.g.styles(&toward(w, mean, psi)),
             Some(layers) => truncate(&self.g.styles(w), &self.g.styles(mean), psi, layers),
         }
+    }
+
+    /// The noise of every layer for a picture without a seed, `[1, ...]` each: what the network has
+    /// stored where a seed's is asked for.
+    pub fn own_noise(&self) -> Vec<Tensor> {
+        if self.look.noise == Noise::Const { self.g.noise() } else { self.noise(0) }
     }
 
     /// The noise of every layer for a seed, `[1, ...]` each.

@@ -11,12 +11,14 @@
 //! And what goes on in latent space:
 //! - `interpolate.rs` finds ways between latents,
 //! - `modes.rs` finds clusters of styles, for truncation,
-//! - `project.rs` has what an optimisation over latents needs.
+//! - `project` finds the latent of a picture, and tunes a network to it;
+//! - `latents.rs` keeps latents in files.
 
 mod generate;
 mod grid;
 mod heat;
 mod interpolate;
+mod latents;
 mod modes;
 mod movie;
 mod png;
@@ -28,9 +30,13 @@ pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{Path, Way, cubic_spline, lerp, slerp};
+pub use latents::Latents;
 pub use modes::{modes, nearest};
 pub use movie::{Movie, MovieOptions};
 pub use png::{read_text, save_png};
-pub use project::{NoiseScale, Ramp, noise_regularizer, normalize_noise};
+pub use project::{
+    Distance, Likeness, Losses, NoiseScale, PivotalTuning, Projection, ProjectionOptions, Ramp,
+    noise_regularizer, normalize_noise,
+};
 pub use seeds::{parse_grid, parse_groups, parse_layers, parse_list, parse_seeds, ranges};
 pub use sheet::{Sheet, cell_side};

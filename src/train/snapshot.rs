@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::options::Options;
 use super::state::{Signs, State};
@@ -66,11 +66,7 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
     };
     let networks = [("g", &state.g.params), ("d", &state.d.params), ("g_ema", &state.g_ema.params)];
     for (name, params) in networks {
-        add(&mut file, &format!("{name}."), params, params.slab(), "")?;
-        for (key, buffer) in params.buffers() {
-            let numbers = (buffer.shape().clone(), buffer.to_vec()?);
-            file.tensors.insert(format!("{name}.{key}"), numbers);
-        }
+        add_network(&mut file, name, params)?;
     }
     let moments =
         [("g", &state.g.params, &state.moments_g), ("d", &state.d.params, &state.moments_d)];
@@ -86,6 +82,31 @@ pub fn pack(state: &State, options: &Options) -> Result<Checkpoint> {
         file.tensors.insert("w_avg".into(), (w_avg.shape().clone(), w_avg.to_vec()?));
     }
     Ok(file)
+}
+
+/// An averaged generator alone, with where it comes from: enough to sample.
+///
+/// # Errors
+/// What the device reports.
+pub fn pack_generator(trained: &Trained, origin: &Value) -> Result<Checkpoint> {
+    let mut file = Checkpoint {
+        description: json!({"version": VERSION, "network": trained.config, "origin": origin}),
+        ..Checkpoint::default()
+    };
+    add_network(&mut file, "g_ema", &trained.network.params)?;
+    if let Some(mean) = &trained.mean {
+        file.tensors.insert("w_avg".into(), (mean.shape().clone(), mean.to_vec()?));
+    }
+    Ok(file)
+}
+
+fn add_network(file: &mut Checkpoint, name: &str, params: &Parameters) -> Result<()> {
+    add(file, &format!("{name}."), params, params.slab(), "")?;
+    for (key, buffer) in params.buffers() {
+        let numbers = (buffer.shape().clone(), buffer.to_vec()?);
+        file.tensors.insert(format!("{name}.{key}"), numbers);
+    }
+    Ok(())
 }
 
 fn add(

@@ -15,6 +15,9 @@ fn every_command_has_help() {
         "demo",
         "train",
         "sample",
+        "project",
+        "ppl",
+        "separability",
         "groups",
         "groups edit",
         "data",
@@ -35,7 +38,19 @@ fn every_command_has_help() {
     }
     let all = run(&["--help"]).succeeded().stdout;
     for command in [
-        "demo", "train", "sample", "groups", "data", "devices", "doctor", "bench", "tune", "verify",
+        "demo",
+        "train",
+        "sample",
+        "project",
+        "ppl",
+        "separability",
+        "groups",
+        "data",
+        "devices",
+        "doctor",
+        "bench",
+        "tune",
+        "verify",
     ] {
         assert!(all.contains(command), "{command}: {all}");
     }

@@ -16,7 +16,7 @@ impl models::Generator for Generator {
     }
 
     fn styles(&self, w: &Tensor) -> Vec<Tensor> {
-        vec![w.clone(); self.config.n_latents()]
+        vec![w.clone(); self.config().n_latents()]
     }
 
     fn noise(&self) -> Vec<Tensor> {

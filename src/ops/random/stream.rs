@@ -40,6 +40,16 @@ pub enum Stream {
     AugmentRealsOfR1 = 132,
     /// Of the generator's fakes.
     AugmentFakesOfG = 134,
+    /// Latents behind the mean that a projection starts from.
+    ProjectStyles = 144,
+    /// How the latent of a projection wanders; the step is the projection's.
+    Project = 145,
+    /// Latents of the perceptual path length; the step is the pair's number.
+    PathLatent = 146,
+    /// Where between the latents of a pair.
+    PathPlace = 147,
+    /// Noise of the perceptual path length, by layer; the step is the batch's number.
+    PathNoise = 3072,
 }
 
 impl Stream {

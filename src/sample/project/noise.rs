@@ -1,31 +1,7 @@
-//! What an optimisation over latents and noise maps needs: the rate, and the noise's regulariser
-//! and normalisation. Karras et al. 2020, appendix D.
-
-use std::f64::consts::PI;
+//! What keeps optimised noise maps noise. Karras et al. 2020, appendix D.
 
 use crate::ops::resample::pool::Pool2d;
 use crate::tensor::Tensor;
-
-/// The learning rate at `t` in 0 .. 1 of a projection: up during the first `rampup` of it, down
-/// along a half cosine during the last `rampdown`.
-#[derive(Clone, Copy, Debug)]
-pub struct Ramp {
-    /// Rate between the two.
-    pub initial_lr: f64,
-    /// Share of the steps at the end.
-    pub rampdown: f64,
-    /// Share of the steps at the beginning.
-    pub rampup: f64,
-}
-
-impl Ramp {
-    /// Rate at `t`.
-    pub fn lr(&self, t: f64) -> f64 {
-        let down = ((1.0 - t) / self.rampdown).min(1.0);
-        let down = 0.5 - 0.5 * (PI * down).cos();
-        self.initial_lr * down * (t / self.rampup).min(1.0)
-    }
-}
 
 /// Squared correlation of noise maps `[N, 1, S, S]` with themselves moved by one, across and down,
 /// at every level of 2 x 2 means until the side is 8 or less: the sum over maps and levels.
