@@ -144,7 +144,7 @@ fn an_attribute_on_one_side_of_a_plane_leaves_nothing_unknown() {
     let unknown = separation(&rows, &unrelated);
     assert!(unknown.entropies.conditional > 0.85, "{unknown:?}");
     let all = separation(&rows, &vec![3.0; n]);
-    assert_eq!((all.entropies.conditional, all.accuracy), (0.0, 1.0));
+    assert!(all.entropies.conditional < 1e-12 && all.accuracy > 1.0 - 1e-12, "{all:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::program::{Answer, run};
 use crate::runs::Place;
 
 const OPTIONS: ProjectionOptions = ProjectionOptions {
-    steps: 60,
+    steps: 100,
     per_layer: false,
     with_noise: false,
     lr: 0.1,
@@ -32,10 +32,18 @@ fn network(system: System, device: &Device) -> (Sizes, Network<Box<dyn Generator
     (config.sizes(), Network::initialized(3, device, |b| config.generator(b, device)))
 }
 
-/// The picture of seed 5 with the network's own noise.
-fn target(g: &dyn Generator, sizes: &Sizes, device: &Device) -> Tensor {
+/// The picture of seed 5, and of `other` in the second half of the layers, with the network's own
+/// noise.
+fn mixed(g: &dyn Generator, sizes: &Sizes, other: u64, device: &Device) -> Tensor {
     let sampler = Sampler::new(g, sizes.clone(), None, Look::default(), device);
-    sampler.synthesize(&sampler.styles(&sampler.w(5)), &sampler.own_noise())
+    let [mut styles, others] = [5, other].map(|seed| sampler.styles(&sampler.w(seed)));
+    let half = styles.len().div_ceil(2);
+    styles.splice(half.., others[half..].iter().cloned());
+    sampler.synthesize(&styles, &sampler.own_noise())
+}
+
+fn target(g: &dyn Generator, sizes: &Sizes, device: &Device) -> Tensor {
+    mixed(g, sizes, 5, device)
 }
 
 fn pixels(likeness: &semgan::sample::Losses) -> f32 {
@@ -49,9 +57,13 @@ struct Found {
 }
 
 fn search(system: System, options: ProjectionOptions, device: &Device) -> Found {
+    search_mixed(system, options, 5, device)
+}
+
+fn search_mixed(system: System, options: ProjectionOptions, other: u64, device: &Device) -> Found {
     let (sizes, network) = network(system, device);
     let g = &*network.model;
-    let likeness = Likeness::new(&target(g, &sizes, device), None);
+    let likeness = Likeness::new(&mixed(g, &sizes, other, device), None);
     let mut projection = Projection::new(g, &sizes, likeness, options).expect("started");
     let first = pixels(&projection.losses());
     (0..options.steps).for_each(|_| drop(projection.step()));
@@ -61,10 +73,13 @@ fn search(system: System, options: ProjectionOptions, device: &Device) -> Found 
 
 #[test]
 fn a_picture_of_the_network_is_found_again() {
-    for system in [System::StyleGan2, System::Sarigan, System::StyleGan, System::Pggan] {
+    for system in [System::StyleGan2, System::Sarigan, System::StyleGan] {
         let [first, last] = search(system, OPTIONS, &Device::cpu()).losses;
-        assert!(last < 0.1 * first, "{}: from {first} to {last}", system.name());
+        assert!(last < 0.05 * first, "{}: from {first} to {last}", system.name());
     }
+    // Where there is no mean to start from, the way ends in a valley beside it.
+    let [first, last] = search(System::Pggan, OPTIONS, &Device::cpu()).losses;
+    assert!(last < 0.4 * first, "pggan: from {first} to {last}");
 }
 
 #[test]
@@ -76,10 +91,11 @@ fn a_gpu_finds_it_too() {
 }
 
 #[test]
-fn a_style_for_each_layer_comes_at_least_as_close() {
+fn a_style_for_each_layer_comes_closer_to_what_one_style_cannot_make() {
     let each = ProjectionOptions { per_layer: true, ..OPTIONS };
-    let [one, each] = [OPTIONS, each].map(|o| search(System::StyleGan2, o, &Device::cpu()));
-    assert!(each.losses[1] <= one.losses[1], "{} and {}", each.losses[1], one.losses[1]);
+    let [one, each] =
+        [OPTIONS, each].map(|o| search_mixed(System::StyleGan2, o, 6, &Device::cpu()));
+    assert!(each.losses[1] < one.losses[1], "{} and {}", each.losses[1], one.losses[1]);
     assert!(one.w.chunks(16).all(|w| w == &one.w[..16]), "w is the same in all layers");
     assert!(each.w.chunks(16).any(|w| w != &each.w[..16]), "w+ is not");
 }
@@ -99,9 +115,11 @@ fn a_search_from_the_right_latent_begins_at_the_target() {
     let options = ProjectionOptions { start: Some(5), steps: 1, ..OPTIONS };
     for per_layer in [false, true] {
         let options = ProjectionOptions { per_layer, ..options };
-        let [first, last] = search(System::StyleGan2, options, &Device::cpu()).losses;
-        // The rate of the first step is 0.
-        assert!(first < 1e-10 && last < 1e-10, "{first} and {last}");
+        for system in [System::StyleGan2, System::Pggan] {
+            let [first, last] = search(system, options, &Device::cpu()).losses;
+            // The rate of the first step is 0.
+            assert!(first < 1e-10 && last < 1e-10, "{first} and {last}");
+        }
     }
 }
 
