@@ -246,15 +246,17 @@ impl Recipe {
     }
 
     /// StyleGAN, as its published code and GenForce's port train it (appendix C): the penalty in
-    /// every update, and an average of the generator before its own.
+    /// every update, and an average of the generator before its own. It ramps up: of a short run the
+    /// published one would hold more of the first, random network than of any other.
     pub fn stylegan() -> Self {
+        let average = Average::HalfLife { kimg: 10.0, rampup: Some(0.05) };
         Self {
             name: "stylegan".into(),
             lr: 0.001,
             adam_form: AdamForm::TensorFlow,
             phases: vec![
                 every(1, Phase::Discriminator { info_weight: 0.0, gamma: 10.0 }),
-                every(1, Phase::Ema { average: Average::HalfLife { kimg: 10.0, rampup: None } }),
+                every(1, Phase::Ema { average }),
                 every(
                     1,
                     Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },
@@ -264,15 +266,16 @@ impl Recipe {
         }
     }
 
-    /// PGGAN, as its published code trains it (appendix A).
+    /// PGGAN, as its published code trains it (appendix A); the average is StyleGAN's.
     pub fn pggan() -> Self {
+        let average = Average::HalfLife { kimg: 10.0, rampup: Some(0.05) };
         Self {
             name: "pggan".into(),
             style_mixing: 0.0,
             objective: Objective::WganGp(WganGp { lambda: 10.0, target: 1.0, epsilon: 0.001 }),
             phases: vec![
                 every(1, Phase::Discriminator { info_weight: 0.0, gamma: 0.0 }),
-                every(1, Phase::Ema { average: Average::PerStep(0.999) }),
+                every(1, Phase::Ema { average }),
                 every(
                     1,
                     Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },

@@ -68,7 +68,7 @@ impl Job<'_> {
         save_png(folder.join("proj.png"), &found.picture, &text)?;
         let latents = Latents::new(&found.styles, args.noise.then(|| found.noise.clone()));
         let mut report = json!({
-            "network": source, "target": name, "space": format!("{:?}", args.space),
+            "network": source, "target": name, "space": args.space,
             "noise": args.noise, "seed": args.seed, "lr": args.lr, "lpips": args.perceptual.lpips,
             "device": self.opened.device.describe(), "projection": found.report,
         });

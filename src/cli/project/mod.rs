@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use self::film::Video;
 use self::job::{Job, Target};
@@ -62,12 +63,14 @@ pub(super) struct Args {
     outdir: PathBuf,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 enum SpaceName {
     /// One style for all layers
     W,
     /// One style for each layer
     #[value(name = "w+")]
+    #[serde(rename = "w+")]
     WPlus,
 }
 
