@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::pictures::NetworkArgs;
-use super::watch::bar_style;
-use crate::sample::{Movie, MovieOptions, Path, Rgb, Way, grid, parse_grid, parse_seeds};
+use super::watch::Steps;
+use crate::sample::{
+    Latents, Movie, MovieOptions, Path, Rgb, Sampler, Way, grid, parse_grid, parse_seeds,
+};
 use crate::tensor::Tensor;
 use crate::{Error, Result};
 
@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Seeds on the way; each cell of a grid takes as many, one after another
     #[arg(long, default_value = "0-3")]
     seeds: String,
+    /// Files of latents that `project` wrote, on the way instead of seeds
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "seeds")]
+    projected_w: Vec<PathBuf>,
     /// What is written: .gif, .apng, .mp4 (by an installed ffmpeg), or a folder for frames
     #[arg(long, value_name = "FILE_OR_DIR")]
     output: PathBuf,
@@ -66,63 +69,105 @@ enum Space {
     W,
 }
 
-/// Progress is shown only for what takes a while.
-const QUICK: Duration = Duration::from_secs(2);
+/// One cell: the styles `[F, D]` of its frames, layer after layer where each has its own, and what
+/// stays.
+struct Cell {
+    way: Tensor,
+    noise: Vec<Tensor>,
+}
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (seeds, (columns, rows)) = (parse_seeds(&args.seeds)?, parse_grid(&args.grid)?);
-    let cells = columns * rows;
-    if !seeds.len().is_multiple_of(cells) || seeds.len() / cells < 2 {
-        let reason = format!(
-            "{} do not give each of {cells} cells two or more, as many to each",
-            seeds.len()
-        );
-        return Err(Error::config("--seeds", reason).into());
+    let keys = if args.projected_w.is_empty() { seeds.len() } else { args.projected_w.len() };
+    if !keys.is_multiple_of(columns * rows) || keys / (columns * rows) < 2 {
+        let reason = format!("{keys} do not give each of {columns}x{rows} cells two or more alike");
+        return Err(Error::config("--seeds, --projected-w", reason).into());
     }
-    let way = match args.interp {
-        WayName::Linear => Way::Linear,
-        WayName::Spherical => Way::Spherical,
-        WayName::Spline => Way::Spline,
-    };
     let found = args.pictures.find()?;
-    let latents_only = way == Way::Spherical || found.sizes.style.is_none();
-    let space = args.space.unwrap_or(if latents_only { Space::Z } else { Space::W });
-    if space == Space::W && latents_only {
-        let reason = "great circles and networks without styles need z";
-        return Err(Error::config("--space", reason).into());
-    }
+    let space = args.space(found.sizes.style.is_some())?;
     let [height, width] = found.sizes.picture;
     let opened = found.open(&args.pictures.file.device)?;
     let sampler = opened.sampler()?;
-    let path = Path {
-        way,
-        frames: usize::from(args.w_frames),
-        is_loop: !args.no_loop,
-        is_eased: args.ease,
-    };
-    let way_of = |seeds: &[u64]| {
-        if space == Space::W {
-            return path.through(&sampler.all_w(seeds));
+    let each = keys / (columns * rows);
+    let cells: Vec<Cell> = match &args.projected_w[..] {
+        [] => seeds.chunks(each).map(|seeds| args.of_seeds(&sampler, seeds, space)).collect(),
+        files => {
+            let cells = files.chunks(each).map(|files| args.of_files(&sampler, files));
+            cells.collect::<Result<_>>()?
         }
-        let latents: Vec<Tensor> = seeds.iter().map(|&seed| sampler.z(seed)).collect();
-        let z = path.through(&Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0));
-        sampler.map(&z, sampler.labels(z.size(0)).as_ref())
     };
-    let ways: Vec<Tensor> = seeds.chunks(seeds.len() / cells).map(way_of).collect();
-    // What moves is the style alone.
-    let noises: Vec<_> =
-        seeds.iter().step_by(seeds.len() / cells).map(|&s| sampler.noise(s)).collect();
-    let frames = ways[0].size(0);
+    let frames = cells[0].way.size(0);
     let options = MovieOptions { repeats: !args.no_loop };
     let size = [columns * width, rows * height];
     let mut movie = Movie::create(&args.output, size, args.fps, options)?;
-    let styles = |way: &Tensor, k| sampler.styles(&way.narrow(0, k, 1));
-    let wanted = (0..frames).flat_map(|k| ways.iter().zip(&noises).map(move |cell| (cell, k)));
-    let wanted = wanted.map(|((way, noise), k)| (styles(way, k), noise.clone()));
+    let of_layers = !args.projected_w.is_empty();
+    let styles = |way: &Tensor, k| match (way.narrow(0, k, 1), of_layers) {
+        (w, false) => sampler.styles(&w),
+        (w, true) => {
+            let layers = sampler.sizes().layers;
+            let width = w.size(1) / layers;
+            (0..layers).map(|layer| w.narrow(1, layer * width, width)).collect()
+        }
+    };
+    let wanted = (0..frames).flat_map(|k| cells.iter().map(move |cell| (cell, k)));
+    let wanted = wanted.map(|(cell, k)| (styles(&cell.way, k), cell.noise.clone()));
     film(&mut movie, sampler.pictures_of(wanted), (columns, rows), frames)?;
     movie.finish()?;
     say!("{frames} frames in {}", args.output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn path(&self) -> Path {
+        let way = match self.interp {
+            WayName::Linear => Way::Linear,
+            WayName::Spherical => Way::Spherical,
+            WayName::Spline => Way::Spline,
+        };
+        let frames = usize::from(self.w_frames);
+        Path { way, frames, is_loop: !self.no_loop, is_eased: self.ease }
+    }
+
+    /// Where the way leads, in a network with styles or without.
+    fn space(&self, has_styles: bool) -> Result<Space> {
+        let is_spherical = self.interp == WayName::Spherical;
+        if !self.projected_w.is_empty() {
+            return match is_spherical || self.space == Some(Space::Z) {
+                true => Err(Error::config("--projected-w", "has no z; leave out what needs it")),
+                false => Ok(Space::W),
+            };
+        }
+        let needs_z = is_spherical || !has_styles;
+        let space = self.space.unwrap_or(if needs_z { Space::Z } else { Space::W });
+        if space == Space::W && needs_z {
+            let reason = "great circles and networks without styles need z";
+            return Err(Error::config("--space", reason));
+        }
+        Ok(space)
+    }
+
+    fn of_seeds(&self, sampler: &Sampler<'_>, seeds: &[u64], space: Space) -> Cell {
+        let way = match space {
+            Space::W => self.path().through(&sampler.all_w(seeds)),
+            Space::Z => {
+                let z = self.path().through(&sampler.all_z(seeds));
+                sampler.map(&z, sampler.labels(z.size(0)).as_ref())
+            }
+        };
+        // What moves is the style alone.
+        Cell { way, noise: sampler.noise(seeds[0]) }
+    }
+
+    fn of_files(&self, sampler: &Sampler<'_>, files: &[PathBuf]) -> Result<Cell> {
+        let some = sampler.styles(&sampler.w(0));
+        let keys = files.iter().map(|file| {
+            let w = Latents::load(file, &some, sampler.sizes())?.w;
+            Ok(w.narrow(0, 0, 1).reshape([1, w.size(1) * w.size(2)]))
+        });
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let way = self.path().through(&Tensor::cat(&keys.iter().collect::<Vec<_>>(), 0));
+        Ok(Cell { way, noise: sampler.own_noise() })
+    }
 }
 
 /// Writes frames of so many columns and rows of pictures each, and shows how far it is.
@@ -132,17 +177,11 @@ fn film(
     (columns, rows): (usize, usize),
     frames: usize,
 ) -> Result<()> {
-    let bar = ProgressBar::hidden();
-    bar.set_length(frames as u64);
-    bar.set_style(bar_style("{wide_bar} {pos} of {len} frames  {elapsed_precise} < {eta_precise}"));
-    for _ in 0..frames {
+    let bar = Steps::new(frames);
+    for frame in 0..frames {
         let cells: Vec<Rgb> = pictures.by_ref().take(columns * rows).collect::<Result<_>>()?;
         movie.push(&grid(&cells, columns, rows))?;
-        bar.inc(1);
-        if bar.is_hidden() && bar.elapsed() > QUICK {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
+        bar.at(frame, String::new());
     }
-    bar.finish_and_clear();
     Ok(())
 }

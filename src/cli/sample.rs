@@ -7,6 +7,7 @@ use std::thread;
 
 use super::pictures::NetworkArgs;
 use super::profile::ProfileArgs;
+use super::watch::Steps;
 use crate::sample::{Latents, Noise, Rgb, grid, parse_grid, parse_seeds, save_png};
 use crate::{Error, Result};
 
@@ -72,10 +73,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         save_png(dir.join(format!("seed{seed:04}.png")), picture, &text)
     };
     let mut pictures = Vec::new();
+    let bar = Steps::new(seeds.len());
     in_background(save, |write| {
         let made = sampler.pictures(seeds.iter().copied());
-        for (&seed, picture) in seeds.iter().zip(made) {
+        for (k, (&seed, picture)) in seeds.iter().zip(made).enumerate() {
             let picture = picture?;
+            bar.at(k, String::new());
             if pictures.len() < columns * rows {
                 pictures.push(picture.clone());
             }
@@ -85,6 +88,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Ok(())
     })?;
+    drop(bar);
     let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", source)];
     save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
     args.profile.print(&opened.device);

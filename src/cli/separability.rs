@@ -42,6 +42,9 @@ enum SpaceName {
     Z,
 }
 
+/// Latents that are computed at once.
+const AT_ONCE: usize = 1000;
+
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let found = args.file.find()?;
     if args.space == SpaceName::W && found.sizes.style.is_none() {
@@ -54,10 +57,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     say!("{} attributes of {samples} pictures, as {answers}", logits.len());
     let (signals, bar) = (Signals::listen()?, Steps::new(samples + logits.len()));
     let (sampler, mut latents) = (opened.sampler()?, Vec::new());
-    for seed in 0..samples as u64 {
-        let latent = if args.space == SpaceName::W { sampler.w(seed) } else { sampler.z(seed) };
-        latents.extend(latent.to_vec()?);
-        bar.at(seed as usize, "latents".into());
+    let seeds: Vec<u64> = (0..samples as u64).collect();
+    for seeds in seeds.chunks(AT_ONCE) {
+        let of = match args.space {
+            SpaceName::W => sampler.all_w(seeds),
+            SpaceName::Z => sampler.all_z(seeds),
+        };
+        latents.extend(of.to_vec()?);
+        bar.at(latents.len() / of.size(1), "latents".into());
     }
     let mut attributes = Vec::new();
     for logits in &logits {

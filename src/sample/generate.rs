@@ -124,11 +124,16 @@ impl<'a> Sampler<'a> {
 
     /// w `[N, W]` of seeds at once.
     pub fn all_w(&self, seeds: &[u64]) -> Tensor {
-        let latents: Vec<Tensor> = seeds.iter().map(|&seed| self.z(seed)).collect();
         let classes = self.sizes.classes.max(1) as u64;
         let class = |&seed: &u64| self.look.class.unwrap_or((seed % classes) as usize);
         let label = self.sizes.label(seeds.iter().map(class), &self.device);
-        self.map(&Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0), label.as_ref())
+        self.map(&self.all_z(seeds), label.as_ref())
+    }
+
+    /// z `[N, Z]` of seeds at once.
+    pub fn all_z(&self, seeds: &[u64]) -> Tensor {
+        let latents: Vec<Tensor> = seeds.iter().map(|&seed| self.z(seed)).collect();
+        Tensor::cat(&latents.iter().collect::<Vec<_>>(), 0)
     }
 
     /// Latents `[N, Z]`, with labels where the network has classes, to w `[N, W]`.

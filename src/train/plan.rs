@@ -98,6 +98,14 @@ impl Plan {
         self.available_bytes.is_none_or(|available| self.bytes(batch_gpu) <= available)
     }
 
+    /// The most pictures at once, up to `--batch-gpu`, that fit and train the same.
+    pub fn fitting(&self, options: &Options) -> Option<usize> {
+        let is_possible = |&batch_gpu: &usize| {
+            self.fits(batch_gpu) && Options { batch_gpu, ..options.clone() }.parts().is_ok()
+        };
+        (1..=options.batch_gpu).rev().find(is_possible)
+    }
+
     /// Refuses a run that does not fit, and says which flag makes it fit.
     ///
     /// # Errors
@@ -115,10 +123,7 @@ impl Plan {
         if self.fits(pictures) {
             return Ok(());
         }
-        let is_possible = |&batch_gpu: &usize| {
-            self.fits(batch_gpu) && Options { batch_gpu, ..options.clone() }.parts().is_ok()
-        };
-        let helps = match (1..pictures).rev().find(is_possible) {
+        let helps = match self.fitting(options) {
             Some(n) => format!("--batch-gpu {n} fits and trains the same"),
             None => "a smaller --mbstd-group with --batch-gpu, --res or --preset lowers it".into(),
         };
@@ -250,6 +255,9 @@ mod tests {
     fn a_plan_that_does_not_fit_says_which_flag_helps() {
         let options = options(Config::tiny(64), 16);
         let roomy = Plan::new(&options, &Device::cpu());
+        let fitting =
+            |bytes| Plan { available_bytes: Some(bytes), ..roomy.clone() }.fitting(&options);
+        assert_eq!([16, 9, 3].map(|n| fitting(roomy.bytes(n))), [Some(16), Some(8), None]);
         let error = |plan: &Plan| plan.check(&options).expect_err("too large").to_string();
         assert!(Plan { available_bytes: None, ..roomy.clone() }.check(&options).is_ok());
 

@@ -283,3 +283,27 @@ fn truncation_ends_at_its_last_layer() {
     assert_eq!(picture(&["--trunc", "0.2", "--trunc_cutoff=0"]), picture(&[]));
     assert_ne!(picture(&["--trunc", "0.2", "--trunc-cutoff", "2"]), whole);
 }
+
+#[test]
+fn found_latents_are_on_the_way() {
+    let network = Place::trained().text("runs/00000-test");
+    let target = Place::trained().text("data/00.png");
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let text = |name: &str| out.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (outdir, frames) = (text("found"), text("frames"));
+    let common = ["--network", &network, "--device", "cpu"];
+    let project = ["project", "--target", &target, "--steps", "2", "--video", "off"];
+    run(&[&project[..], &common, &["--outdir", &outdir]].concat()).succeeded();
+    let files = [text("found/projected_w.npy"), text("found/projected_w.safetensors")];
+    let way = ["interpolate", "--projected-w", &files[0], &files[1], "--w-frames", "1"];
+    let flags = ["--no-loop", "--interp", "linear", "--output", &frames];
+    run(&[&way[..], &common, &flags].concat()).succeeded();
+    let pixels = |name: &str| image::open(text(name)).expect("a picture").into_bytes();
+    for name in ["frames/frame0000.png", "frames/frame0001.png"] {
+        assert_eq!(pixels(name), pixels("found/proj.png"), "{name}");
+    }
+    let other = ["--interp", "spherical", "--output", &frames];
+    run(&[&way[..], &common, &other].concat()).refused(1, &["--projected-w"]);
+    let one = ["interpolate", "--projected-w", &files[0], "--output", &frames];
+    run(&[&one[..], &common].concat()).refused(1, &["--projected-w", "two or more"]);
+}

@@ -70,8 +70,8 @@ pub(in crate::cli) struct Args {
     /// Pictures per step; where networks grow, at the full resolution [default: 16]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub(super) batch: Option<usize>,
-    /// Pictures that are computed at once; fewer need less memory for the same result [default:
-    /// --batch]
+    /// Pictures that are computed at once; fewer need less memory for the same result [default: as
+    /// many of --batch as fit]
     #[arg(long, value_name = "N", help_heading = "Training")]
     pub(super) batch_gpu: Option<usize>,
     /// Length in thousands of pictures shown; may be a fraction [default: 100]

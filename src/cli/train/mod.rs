@@ -27,12 +27,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let before = resumed.as_ref().map(|run| &run.options);
-    let (options, dataset) = resolve::options(args, before, &device)?;
+    let (mut options, dataset) = resolve::options(args, before, &device)?;
     if let Some(before) = before {
         options.check_resumed(before, args.override_arithmetic)?;
     }
     describe(&options, &dataset, &device);
     let plan = Plan::new(&options, &device);
+    if args.batch_gpu.is_none()
+        && let Some(fitting) = plan.fitting(&options).filter(|&n| n < options.batch_gpu)
+    {
+        say!("--batch-gpu {fitting}: more pictures at once do not fit; the result is the same");
+        options.batch_gpu = fitting;
+    }
     if args.dry_run {
         return Ok(dry_run(&options, &plan, &device)?);
     }
