@@ -20,6 +20,7 @@ mod factorise;
 mod groups;
 mod interpolate;
 mod mix;
+mod networks;
 mod perceptual;
 mod pictures;
 mod ppl;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::bench::{Preset, at_least_one};
+use super::bench::at_least_one;
+use super::networks::Preset;
 use crate::device::tuning::{Choice, Tuning};
 use crate::models::System;
 use crate::ops::random::{Draw, Stream};

@@ -10,13 +10,12 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use clap::Subcommand;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
-use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 
 use crate::Result;
 use crate::device::Device;
-use crate::models::{Config, System};
 
 /// Measures speed
 #[derive(clap::Args, Debug)]
@@ -43,33 +42,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 pub(super) fn at_least_one() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::new().range(1..)
-}
-
-/// Named network sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Preset {
-    /// Learns on two CPU cores
-    Tiny,
-    /// Half the published channels
-    Small,
-    /// The table of the papers: StyleGAN2's config e, channel multiplier 1
-    Published,
-    /// Twice as wide from 64x64 on: config f, channel multiplier 2
-    Wide,
-}
-
-impl Preset {
-    /// The networks of a system.
-    pub(super) fn config(self, system: System, res: usize) -> Config {
-        // Channels at resolution r are the first divided by r, at most the second.
-        let channels = match self {
-            Self::Tiny => [2 << 10, 128],
-            Self::Small => [8 << 10, 256],
-            Self::Published => [16 << 10, 512],
-            Self::Wide => [32 << 10, 512],
-        };
-        system.config(res, channels)
-    }
 }
 
 /// The result on stdout: on one line, or for people.

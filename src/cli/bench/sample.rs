@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_report};
+use super::{at_least_one, print_report};
 use crate::cli::DeviceArgs;
+use crate::cli::networks::{Preset, SystemName};
 use crate::cli::profile::ProfileArgs;
-use crate::cli::train::SystemName;
 use crate::nn::Network;
 use crate::sample::{Look, Sampler};
 use crate::train::options::check_res;

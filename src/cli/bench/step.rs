@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Preset, at_least_one, print_report};
+use super::{at_least_one, print_report};
 use crate::cli::DeviceArgs;
+use crate::cli::networks::{FormName, Preset, RecipeName, SystemName};
 use crate::cli::profile::ProfileArgs;
-use crate::cli::train::{FormName, RecipeName, SystemName};
 use crate::device::{Counters, Device};
 use crate::models::{Config, Sizes};
 use crate::ops::random::{Draw, Stream};

@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::cli::DeviceArgs;
-use crate::cli::bench::Preset;
+use crate::cli::networks::{FormName, Preset, RecipeName, SystemName};
 use crate::cli::profile::ProfileArgs;
-use crate::models::System;
-use crate::models::sarigan::{Form, Rule};
-use crate::train::Recipe;
 
 /// Trains a network on a folder or a zip of pictures
 #[derive(clap::Args, Debug)]
@@ -145,66 +142,4 @@ pub(super) enum AugName {
     Ada,
     /// --p
     Fixed,
-}
-
-/// Kinds of networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum SystemName {
-    /// Semantic-aware normalisation (NeurIPS 2020)
-    Sarigan,
-    /// StyleGAN2 (CVPR 2020)
-    #[value(name = "stylegan2")]
-    StyleGan2,
-    /// StyleGAN, which grows (CVPR 2019)
-    #[value(name = "stylegan")]
-    StyleGan,
-    /// Progressive growing (ICLR 2018)
-    Pggan,
-}
-
-impl From<SystemName> for System {
-    fn from(name: SystemName) -> Self {
-        match name {
-            SystemName::Sarigan => Self::Sarigan,
-            SystemName::StyleGan2 => Self::StyleGan2,
-            SystemName::StyleGan => Self::StyleGan,
-            SystemName::Pggan => Self::Pggan,
-        }
-    }
-}
-
-/// Losses and schedules, with the rule of grouping that they train.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(in crate::cli) enum RecipeName {
-    /// What the published code does
-    Official,
-    /// What the paper describes
-    Paper,
-}
-
-impl RecipeName {
-    pub(in crate::cli) fn resolve(self) -> (Recipe, Rule) {
-        match self {
-            Self::Official => (Recipe::official(), Rule::Official),
-            Self::Paper => (Recipe::paper(), Rule::Paper),
-        }
-    }
-}
-
-/// Where grouped layers apply their codes.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(in crate::cli) enum FormName {
-    /// On the weights, which are demodulated: equations 5 and 6
-    Weight,
-    /// On the features, with scale and shift: Group AdaIN and AdaGN, equations 3 and 4
-    Feature,
-}
-
-impl From<FormName> for Form {
-    fn from(name: FormName) -> Self {
-        match name {
-            FormName::Weight => Self::Weight,
-            FormName::Feature => Self::Feature,
-        }
-    }
 }

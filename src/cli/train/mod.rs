@@ -14,7 +14,7 @@ use crate::train::plan::{Plan, seconds_per_step};
 use crate::train::stats::duration;
 use crate::train::{Options, Outcome, Run, folder};
 
-pub(super) use args::{Args, FormName, RecipeName, SystemName};
+pub(super) use args::Args;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let device = args.device.open()?;

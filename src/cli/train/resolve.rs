@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Args, AugName};
-use crate::cli::bench::Preset;
+use crate::cli::networks::Preset;
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::models::sarigan::Form;
