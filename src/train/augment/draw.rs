@@ -78,7 +78,7 @@ impl Pipeline {
         let geometry = changing((0..n).map(|i| dice(i).geometry()), Geometry::default());
         let geometry = geometry.map(|drawn| {
             let maps: Vec<_> = drawn.iter().map(|g| g.inverse(h, w)).collect();
-            let margins = margins(&maps, h, w);
+            let margins = roomy(margins(&maps, h, w), h, w);
             (maps, margins)
         });
         let color = changing((0..n).map(|i| dice(i).color()), Color::default());
@@ -103,6 +103,16 @@ impl Pipeline {
             corruption: corruption.map(with_noise),
         }
     }
+}
+
+/// Margins rounded up to quarters of the picture, so that batches have few sizes and the pool of
+/// buffers few classes of them. What lies beyond what is read does not count.
+fn roomy(margins: [isize; 4], h: usize, w: usize) -> [isize; 4] {
+    let up = |margin: isize, size: usize| {
+        (margin.max(0) as usize).next_multiple_of(size.div_ceil(4)).min(size - 1) as isize
+    };
+    let [left, right, above, below] = margins;
+    [up(left, w), up(right, w), up(above, h), up(below, h)]
 }
 
 /// What is drawn, unless it changes no picture.
