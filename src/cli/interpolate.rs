@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use super::networks::SpaceName;
 use super::pictures::NetworkArgs;
 use super::watch::Steps;
 use crate::sample::{
@@ -42,7 +43,7 @@ pub(super) struct Args {
     /// Where it leads: through styles or through latents [default: z for spherical ways and networks
     /// without styles, else w]
     #[arg(long, value_enum)]
-    space: Option<Space>,
+    space: Option<SpaceName>,
     /// Leave and reach every seed slowly
     #[arg(long)]
     ease: bool,
@@ -59,14 +60,6 @@ enum WayName {
     Spherical,
     /// Along a cubic spline
     Spline,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Space {
-    /// Latents
-    Z,
-    /// Styles
-    W,
 }
 
 /// One cell: the styles `[F, D]` of its frames, layer after layer where each has its own, and what
@@ -129,27 +122,27 @@ impl Args {
     }
 
     /// Where the way leads, in a network with styles or without.
-    fn space(&self, has_styles: bool) -> Result<Space> {
+    fn space(&self, has_styles: bool) -> Result<SpaceName> {
         let is_spherical = self.interp == WayName::Spherical;
         if !self.projected_w.is_empty() {
-            return match is_spherical || self.space == Some(Space::Z) {
+            return match is_spherical || self.space == Some(SpaceName::Z) {
                 true => Err(Error::config("--projected-w", "has no z; leave out what needs it")),
-                false => Ok(Space::W),
+                false => Ok(SpaceName::W),
             };
         }
         let needs_z = is_spherical || !has_styles;
-        let space = self.space.unwrap_or(if needs_z { Space::Z } else { Space::W });
-        if space == Space::W && needs_z {
+        let space = self.space.unwrap_or(if needs_z { SpaceName::Z } else { SpaceName::W });
+        if space == SpaceName::W && needs_z {
             let reason = "great circles and networks without styles need z";
             return Err(Error::config("--space", reason));
         }
         Ok(space)
     }
 
-    fn of_seeds(&self, sampler: &Sampler<'_>, seeds: &[u64], space: Space) -> Cell {
+    fn of_seeds(&self, sampler: &Sampler<'_>, seeds: &[u64], space: SpaceName) -> Cell {
         let way = match space {
-            Space::W => self.path().through(&sampler.all_w(seeds)),
-            Space::Z => {
+            SpaceName::W => self.path().through(&sampler.all_w(seeds)),
+            SpaceName::Z => {
                 let z = self.path().through(&sampler.all_z(seeds));
                 sampler.map(&z, sampler.labels(z.size(0)).as_ref())
             }

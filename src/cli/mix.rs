@@ -43,16 +43,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sampler = opened.sampler()?;
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
-    let styles = |seed: u64| sampler.styles(&sampler.w(seed));
+    let plain = |seed: u64| (sampler.styles(&sampler.w(seed)), sampler.noise(seed));
     // The first row and the first column show what is mixed.
-    let plain = |seed: u64| (styles(seed), sampler.noise(seed));
     let mut wanted: Vec<_> = cols.iter().map(|&col| plain(col)).collect();
     for &row in &rows {
-        wanted.push(plain(row));
-        for &col in &cols {
-            let (mut mixed, taken) = (styles(row), styles(col));
-            layers.iter().for_each(|&k| mixed[k] = taken[k].clone());
-            wanted.push((mixed, sampler.noise(row)));
+        let own = plain(row);
+        wanted.push(own.clone());
+        for col in 0..cols.len() {
+            let (mut mixed, noise) = own.clone();
+            layers.iter().for_each(|&k| mixed[k] = wanted[col].0[k].clone());
+            wanted.push((mixed, noise));
         }
     }
     let pictures: Vec<Rgb> = sampler.pictures_of(wanted).collect::<Result<_>>()?;

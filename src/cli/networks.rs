@@ -94,3 +94,12 @@ impl Preset {
         system.config(res, channels)
     }
 }
+
+/// Where ways between pictures lead, and what is measured of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SpaceName {
+    /// Styles
+    W,
+    /// Latents
+    Z,
+}

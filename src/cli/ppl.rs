@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::json;
 
+use super::networks::SpaceName;
 use super::perceptual::PerceptualArgs;
 use super::pictures::{FileArgs, Found};
 use super::watch::{Signals, Steps};
@@ -46,14 +47,6 @@ pub(super) struct Args {
     /// Print one JSON object on one line
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SpaceName {
-    /// Between styles
-    W,
-    /// Between latents
-    Z,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

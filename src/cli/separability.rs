@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use serde_json::json;
 
+use super::networks::SpaceName;
 use super::pictures::{FileArgs, Opened};
 use super::watch::{Signals, Steps};
 use crate::checkpoint::read_arrays;
@@ -32,14 +32,6 @@ pub(super) struct Args {
     /// Print one JSON object on one line
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum SpaceName {
-    /// Styles
-    W,
-    /// Latents
-    Z,
 }
 
 /// Latents that are computed at once.

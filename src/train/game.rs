@@ -99,14 +99,13 @@ impl Game<'_> {
         let (fake, lod) = (seen(&fakes.image, draws.augment.as_ref()), self.lod);
         let own = reals.augment.as_ref().map(|[own, _]| own);
         let labels = draws.label.as_ref().zip(reals.label.as_ref());
-        let mut penalty = None;
-        let [on_fake, on_real] = if gamma > 0.0 {
-            let real = reals.images.tracked();
-            let on_real = self.d.judge(&seen(&real, own), reals.label.as_ref(), lod);
-            penalty = Some(loss::r1(&on_real.pred, &real).penalty);
+        let has_penalty = gamma > 0.0;
+        let shown = if has_penalty { reals.images.tracked() } else { reals.images.clone() };
+        let real = seen(&shown, own);
+        let [on_fake, on_real] = if has_penalty {
+            let on_real = self.d.judge(&real, reals.label.as_ref(), lod);
             [self.d.judge(&fake, draws.label.as_ref(), lod), on_real]
         } else {
-            let real = seen(&reals.images, own);
             self.d.judge_both([&fake, &real], labels.map(|(a, b)| [a, b]), lod)
         };
         let scores = [&on_real.pred, &on_fake.pred];
@@ -114,7 +113,7 @@ impl Game<'_> {
             Objective::Logistic => loss::d_logistic(scores[0], scores[1]),
             Objective::WganGp(weights) => {
                 let blend = draws.blend.as_ref().expect("WGAN-GP's draws blend reals and fakes");
-                let mixed = between([&seen(&reals.images, own), &fake], blend);
+                let mixed = between([&real, &fake], blend);
                 let on_mixed = self.d.judge(&mixed, reals.label.as_ref(), lod).pred;
                 loss::wgan_gp(weights, [scores[0], scores[1], &on_mixed], &mixed).mean
             }
@@ -131,7 +130,8 @@ impl Game<'_> {
             stats.push(("real_sign", sign.mean_all()));
         }
         stats.push(("fake_score", on_fake.pred.detach().mean_all()));
-        if let Some(penalty) = penalty {
+        if has_penalty {
+            let penalty = loss::r1(&on_real.pred, &shown).penalty;
             stats.push(("r1", penalty.detach()));
             terms.push((penalty, gamma / 2.0));
         }
@@ -173,11 +173,6 @@ impl Game<'_> {
             terms.push((loss, 1.0));
         }
         weighted_sum(&terms)
-    }
-
-    /// Length of each sample's path, `[B]`.
-    pub fn path_lengths(&self, inputs: &PathInputs) -> Tensor {
-        path_lengths(self.g, inputs, self.lod)
     }
 }
 

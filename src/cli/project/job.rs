@@ -75,7 +75,7 @@ impl Job<'_> {
         latents.save(folder, report.clone())?;
         let mut last = found.picture.clone();
         if let Some(steps) = args.pti.filter(|_| !self.signals.came()) {
-            (last, report["pti"]) = self.tune(steps as usize, found, &mut film)?;
+            (last, report["pti"]) = self.tune(steps, found, &mut film)?;
             save_png(folder.join("proj_tuned.png"), &last, &text)?;
         }
         film.finish(&last)?;

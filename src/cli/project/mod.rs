@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use self::film::Video;
 use self::job::{Job, Target};
+use super::bench::at_least_one;
 use super::perceptual::PerceptualArgs;
 use super::pictures::{FileArgs, Found};
 use super::watch::Signals;
@@ -39,7 +40,7 @@ pub(super) struct Args {
     noise: bool,
     /// Steps
     #[arg(long, alias = "num-steps", default_value_t = 1000, value_parser = at_least_one())]
-    steps: u32,
+    steps: usize,
     /// Highest step size
     #[arg(long, default_value_t = 0.1)]
     lr: f64,
@@ -54,7 +55,7 @@ pub(super) struct Args {
     /// Then tune the network to the picture, and write it as tuned.safetensors [default: 350 steps]
     #[arg(long, num_args = 0..=1, default_missing_value = "350", value_name = "STEPS",
           value_parser = at_least_one())]
-    pti: Option<u32>,
+    pti: Option<usize>,
     /// The search as a moving picture; mp4 asks for an installed ffmpeg
     #[arg(long, value_enum, default_value_t = Video::Gif)]
     video: Video,
@@ -80,10 +81,6 @@ enum Start {
     Mean,
     /// The latent of --seed
     Seed,
-}
-
-fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..)
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -154,7 +151,7 @@ impl Args {
 
     fn options(&self) -> ProjectionOptions {
         ProjectionOptions {
-            steps: self.steps as usize,
+            steps: self.steps,
             per_layer: self.space == SpaceName::WPlus,
             with_noise: self.noise,
             lr: self.lr,
