@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use memmap2::Mmap;
+
 use crate::{Error, Result};
 
 /// Writes beside the place, syncs, renames, and syncs the folder: a kill at any moment leaves the
@@ -81,6 +83,18 @@ impl Drop for Draft {
             false => fs::remove_file(&self.temporary),
         };
     }
+}
+
+/// The bytes of a file, which are paged in where they are looked at: a file that says it is far
+/// larger than it is costs nothing.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn map(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    // SAFETY: the map is only read. Whoever cuts the file meanwhile ends the program with a signal,
+    // as for every program that maps files.
+    unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))
 }
 
 /// A hash that is the same on all machines and in all versions: FNV-1a, 64 bits.

@@ -123,6 +123,7 @@ fn options(args: &Args, data: PathBuf, dataset: &Dataset) -> Options {
         mirror: true,
         freezed: 0,
         transfer: None,
+        origin: serde_json::Value::Null,
         fingerprint: dataset.fingerprint(),
         data,
         kimg: KIMG,

@@ -33,6 +33,7 @@ pub use interpolate::{Path, Way, cubic_spline, lerp, slerp};
 pub use latents::Latents;
 pub use modes::{modes, nearest};
 pub use movie::{Movie, MovieOptions};
+pub(crate) use png::decode_text;
 pub use png::{read_text, save_png};
 pub use project::{
     Distance, Likeness, Losses, NoiseScale, PivotalTuning, Projection, ProjectionOptions, Ramp,

@@ -11,6 +11,7 @@ mod errors;
 mod faults;
 mod golden;
 mod groups;
+mod import;
 mod interrupted;
 mod judge;
 mod kernel_texts;
