@@ -9,6 +9,7 @@ mod demo;
 mod device;
 mod errors;
 mod faults;
+mod features;
 mod golden;
 mod groups;
 mod interrupted;
