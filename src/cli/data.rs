@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::watch::bar_style;
 use crate::data::faces::FaceSet;
-use crate::data::{Dataset, LABEL_COLORS, LabelMaps};
-use crate::sample::{Rgb, grid, parse_grid, save_png};
+use crate::data::{Dataset, LabelMaps};
+use crate::sample::{LabelMap, Rgb, grid, parse_grid, save_png};
 use crate::{Error, Result};
 
 /// Makes and shows data sets
@@ -81,7 +81,6 @@ const MAX_SIDE: usize = 16_384;
 const READABLE_SIDE: usize = 2048;
 /// Before this, nobody needs to know how far it is.
 const PATIENCE: Duration = Duration::from_secs(2);
-const NO_CLASS: [u8; 3] = [255; 3];
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
@@ -163,6 +162,5 @@ fn colored(maps: &LabelMaps, picture: &str, res: usize) -> Rgb {
         say!("no labels of {picture}: {reason}");
         vec![0; res * res]
     });
-    let color = |&label: &u8| LABEL_COLORS.get(usize::from(label)).copied().unwrap_or(NO_CLASS);
-    Rgb { width: res, height: res, pixels: labels.iter().flat_map(color).collect() }
+    LabelMap { width: res, height: res, classes: labels }.colored()
 }

@@ -8,7 +8,9 @@ use std::thread;
 use super::pictures::NetworkArgs;
 use super::profile::ProfileArgs;
 use super::watch::Steps;
-use crate::sample::{Latents, Noise, Rgb, grid, parse_grid, parse_seeds, save_png};
+use crate::sample::{
+    LabelMap, Latents, Noise, Rgb, grid, parse_grid, parse_seeds, save_labels_png, save_png,
+};
 use crate::{Error, Result};
 
 /// Makes pictures from seeds: one PNG each, and a grid
@@ -25,17 +27,24 @@ pub(super) struct Args {
     /// Columns and rows of grid.png; as square as it gets by default
     #[arg(long, value_name = "6x6")]
     grid: Option<String>,
+    /// Write the class of each pixel too, as the grey values of seedNNNN-labels.png, and show it in
+    /// SemanticStyleGAN's colours to the right of each picture of grid.png
+    #[arg(long)]
+    labels: bool,
     /// Pictures of latents that `semgan project` found, in place of seeds: safetensors, or npy of
     /// [N, layers, S]
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["seeds", "grid", "psi", "cutoff"]
+        conflicts_with_all = ["seeds", "grid", "labels", "psi", "cutoff"]
     )]
     projected_w: Option<PathBuf>,
     #[command(flatten)]
     profile: ProfileArgs,
 }
+
+/// A picture and, where they are asked for, the classes of its pixels.
+type Made = (Rgb, Option<LabelMap>);
 
 /// Longest side of a grid, in pixels.
 const MAX_SIDE: usize = 16_384;
@@ -47,42 +56,42 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return projected(args, path);
     }
     let seeds = parse_seeds(&args.seeds)?;
-    let (columns, rows) = match &args.grid {
-        Some(text) => parse_grid(text)?,
-        None => {
-            let columns = ((seeds.len() as f64).sqrt().ceil() as usize).min(MAX_DEFAULT_COLUMNS);
-            (columns, seeds.len().div_ceil(columns).min(MAX_DEFAULT_COLUMNS))
-        }
-    };
     let found = args.pictures.find()?;
-    let [height, width] = found.sizes.picture;
-    let size = height.max(width);
-    if columns.max(rows).saturating_mul(size) > MAX_SIDE {
-        let reason = format!("{columns}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
-        return Err(Error::config("--grid", reason).into());
+    if args.labels && found.sizes.parts == 0 {
+        let reason = format!("{} makes pictures without labels; leave it out", found.system.name());
+        return Err(Error::config("--labels", reason).into());
     }
+    let [wide, rows] = cells(args, seeds.len(), found.sizes.picture)?;
     let opened = found.open(&args.pictures.file.device)?;
     args.profile.start(&opened.device);
     let dir = &args.outdir;
     std::fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
     let sampler = opened.sampler()?;
     let (psi, source) = (opened.look().psi.to_string(), &opened.source);
-    let save = |seed: u64, picture: &Rgb| {
+    let save = |seed: u64, (picture, labels): &Made| {
         let number = seed.to_string();
         let text = [("seed", number.as_str()), ("psi", &psi), ("network", source)];
+        if let Some(labels) = labels {
+            save_labels_png(&dir.join(format!("seed{seed:04}-labels.png")), labels, &text)?;
+        }
         save_png(dir.join(format!("seed{seed:04}.png")), picture, &text)
     };
     let mut pictures = Vec::new();
     let bar = Steps::new(seeds.len());
     in_background(save, |write| {
-        let made = sampler.pictures(seeds.iter().copied());
-        for (k, (&seed, picture)) in seeds.iter().zip(made).enumerate() {
-            let picture = picture?;
+        let each = seeds.iter().copied();
+        let made: Box<dyn Iterator<Item = Result<Made>>> = match args.labels {
+            true => Box::new(sampler.labelled(each).map(|made| made.map(|(x, l)| (x, Some(l))))),
+            false => Box::new(sampler.pictures(each).map(|made| made.map(|x| (x, None)))),
+        };
+        for (k, (&seed, made)) in seeds.iter().zip(made).enumerate() {
+            let made = made?;
             bar.at(k, String::new());
-            if pictures.len() < columns * rows {
-                pictures.push(picture.clone());
+            if pictures.len() < wide * rows {
+                pictures.push(made.0.clone());
+                pictures.extend(made.1.as_ref().map(LabelMap::colored));
             }
-            if !write(seed, picture) {
+            if !write(seed, made) {
                 break;
             }
         }
@@ -90,10 +99,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })?;
     drop(bar);
     let text = [("seeds", args.seeds.as_str()), ("psi", &psi), ("network", source)];
-    save_png(dir.join("grid.png"), &grid(&pictures, columns, rows), &text)?;
+    save_png(dir.join("grid.png"), &grid(&pictures, wide, rows), &text)?;
     args.profile.print(&opened.device);
-    say!("{} pictures and grid.png in {}", seeds.len(), dir.display());
+    let what = if args.labels { "pictures, their labels" } else { "pictures" };
+    say!("{} {what} and grid.png in {}", seeds.len(), dir.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Pictures in a row of the grid, label maps counted too, and rows.
+fn cells(args: &Args, seeds: usize, picture: [usize; 2]) -> Result<[usize; 2]> {
+    let (columns, rows) = match &args.grid {
+        Some(text) => parse_grid(text)?,
+        None => {
+            let columns = ((seeds as f64).sqrt().ceil() as usize).min(MAX_DEFAULT_COLUMNS);
+            (columns, seeds.div_ceil(columns).min(MAX_DEFAULT_COLUMNS))
+        }
+    };
+    let wide = columns.saturating_mul(if args.labels { 2 } else { 1 });
+    let size = picture[0].max(picture[1]);
+    if wide.max(rows).saturating_mul(size) > MAX_SIDE {
+        let reason = format!("{wide}x{rows} pictures of {size} pixels; {MAX_SIDE} at most");
+        return Err(Error::config("--grid", reason));
+    }
+    Ok([wide, rows])
 }
 
 /// Pictures of latents in a file, with its noise, or else the network's own.
@@ -124,19 +152,19 @@ const MAX_WAITING: usize = 32;
 
 /// Runs `make` while threads of its own `save` what it hands over, so that a device never waits for
 /// the disk. What `make` gets says whether saving still works.
-fn in_background(
-    save: impl Fn(u64, &Rgb) -> Result<()> + Sync,
-    make: impl FnOnce(&dyn Fn(u64, Rgb) -> bool) -> Result<()>,
+fn in_background<T: Send>(
+    save: impl Fn(u64, &T) -> Result<()> + Sync,
+    make: impl FnOnce(&dyn Fn(u64, T) -> bool) -> Result<()>,
 ) -> Result<()> {
-    let (sender, receiver) = mpsc::sync_channel::<(u64, Rgb)>(MAX_WAITING);
+    let (sender, receiver) = mpsc::sync_channel::<(u64, T)>(MAX_WAITING);
     let receiver = Mutex::new(Some(receiver));
     let next = || {
         let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
         receiver.as_ref()?.recv().ok()
     };
     let saving = || {
-        while let Some((seed, picture)) = next() {
-            if let Err(error) = save(seed, &picture) {
+        while let Some((seed, made)) = next() {
+            if let Err(error) = save(seed, &made) {
                 // Nobody takes any more: the maker notices.
                 receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
                 return Err(error);
@@ -147,7 +175,7 @@ fn in_background(
     thread::scope(|scope| {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(saving)).collect();
-        let made = make(&|seed, picture| sender.send((seed, picture)).is_ok());
+        let made = make(&|seed, made| sender.send((seed, made)).is_ok());
         drop(sender);
         let saved = threads.into_iter().map(|t| t.join().expect("saving does not panic"));
         saved.collect::<Result<Vec<()>>>().and(made)

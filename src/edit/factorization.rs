@@ -34,7 +34,9 @@ pub fn stacked(config: &Config, params: &Values) -> (Vec<f64>, usize) {
             Config::Sarigan(_) if key.ends_with(".modulation_bases.weight") => {
                 own.for_each(|own| rows.extend([row(own), zeros()].concat()));
             }
-            Config::StyleGan2(_) if key.ends_with(".modulation.weight") && !is_rgb => {
+            Config::StyleGan2(_) | Config::SemanticStyleGan(_)
+                if key.ends_with(".modulation.weight") && !is_rgb =>
+            {
                 rows.extend(row(values));
             }
             Config::StyleGan(_) if key.ends_with(".style.weight") => rows.extend(row(values)),

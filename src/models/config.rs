@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Discriminator, Generator, Sizes, pggan, sarigan, stylegan, stylegan2};
+use super::{
+    Discriminator, Generator, Sizes, pggan, sarigan, semantic_stylegan, stylegan, stylegan2,
+};
 use crate::device::Device;
 use crate::nn::Builder;
 use crate::{Error, Result};
@@ -18,6 +20,8 @@ pub enum System {
     StyleGan,
     /// Progressive growing (ICLR 2018).
     Pggan,
+    /// SemanticStyleGAN (CVPR 2022).
+    SemanticStyleGan,
 }
 
 impl System {
@@ -28,6 +32,7 @@ impl System {
             Self::StyleGan2 => "stylegan2",
             Self::StyleGan => "stylegan",
             Self::Pggan => "pggan",
+            Self::SemanticStyleGan => "semantic_stylegan",
         }
     }
 
@@ -59,6 +64,16 @@ impl System {
                 fmaps_max: most,
                 ..pggan::Config::default()
             }),
+            Self::SemanticStyleGan => Config::SemanticStyleGan(semantic_stylegan::Config {
+                style_dim: most,
+                channels: channels().collect(),
+                d_channels: channels().collect(),
+                coarse_size: (size / 4).clamp(8, 64),
+                coarse_channel: most,
+                min_feat_size: (size / 16).clamp(4, 16),
+                local_channel: (most / 8).max(8),
+                ..semantic_stylegan::Config::published(size)
+            }),
         }
     }
 }
@@ -75,6 +90,9 @@ pub enum Config {
     StyleGan(stylegan::Config),
     /// PGGAN's.
     Pggan(pggan::Config),
+    /// SemanticStyleGAN's.
+    #[serde(rename = "semantic_stylegan")]
+    SemanticStyleGan(semantic_stylegan::Config),
 }
 
 impl From<sarigan::Config> for Config {
@@ -91,6 +109,7 @@ impl Config {
             Self::StyleGan2(_) => System::StyleGan2,
             Self::StyleGan(_) => System::StyleGan,
             Self::Pggan(_) => System::Pggan,
+            Self::SemanticStyleGan(_) => System::SemanticStyleGan,
         }
     }
 
@@ -111,6 +130,7 @@ impl Config {
             Self::StyleGan2(config) => config.sizes(),
             Self::StyleGan(config) => config.sizes(),
             Self::Pggan(config) => config.sizes(),
+            Self::SemanticStyleGan(config) => config.sizes(),
         }
     }
 
@@ -121,6 +141,7 @@ impl Config {
             Self::StyleGan2(config) => config.size,
             Self::StyleGan(config) => config.resolution,
             Self::Pggan(config) => config.resolution,
+            Self::SemanticStyleGan(config) => config.size,
         }
     }
 
@@ -131,6 +152,7 @@ impl Config {
             Self::StyleGan2(config) => config.base,
             Self::StyleGan(config) => config.base,
             Self::Pggan(config) => config.base,
+            Self::SemanticStyleGan(_) => [4, 4],
         }
     }
 
@@ -144,6 +166,7 @@ impl Config {
             Self::StyleGan2(config) => at(&|r| config.channels[&r]),
             Self::StyleGan(config) => at(&|r| config.channels(r)),
             Self::Pggan(config) => at(&|r| config.channels(r)),
+            Self::SemanticStyleGan(config) => at(&|r| config.d_channels[&r]),
         }
     }
 
@@ -154,6 +177,7 @@ impl Config {
             Self::StyleGan2(config) => &mut config.stddev_group,
             Self::StyleGan(config) => &mut config.minibatch_std_group_size,
             Self::Pggan(config) => &mut config.minibatch_std_group_size,
+            Self::SemanticStyleGan(config) => &mut config.stddev_group,
         }
     }
 
@@ -163,11 +187,12 @@ impl Config {
     /// When the system has none.
     pub fn set_classes(&mut self, classes: usize) -> Result<()> {
         match self {
-            Self::Sarigan(_) if classes > 0 => {
-                let reason = "sarigan has no classes; stylegan2, stylegan and pggan do";
+            Self::Sarigan(_) | Self::SemanticStyleGan(_) if classes > 0 => {
+                let name = self.system().name();
+                let reason = format!("{name} has no classes; stylegan2, stylegan and pggan do");
                 return Err(Error::config("--cond", reason));
             }
-            Self::Sarigan(_) => {}
+            Self::Sarigan(_) | Self::SemanticStyleGan(_) => {}
             Self::StyleGan2(config) => config.classes = classes,
             Self::StyleGan(config) => config.label_size = classes,
             Self::Pggan(config) => config.label_size = classes,
@@ -185,6 +210,7 @@ impl Config {
             Self::StyleGan2(config) => config.check(),
             Self::StyleGan(config) => config.check(),
             Self::Pggan(config) => config.check(),
+            Self::SemanticStyleGan(config) => config.check(),
         }
     }
 
@@ -193,6 +219,7 @@ impl Config {
         match self {
             Self::Sarigan(config) => config.blur_kernel.clone(),
             Self::StyleGan2(config) => config.blur_kernel.clone(),
+            Self::SemanticStyleGan(config) => config.blur_kernel.clone(),
             Self::StyleGan(_) | Self::Pggan(_) => vec![1.0, 2.0, 1.0],
         }
     }
@@ -200,7 +227,7 @@ impl Config {
     /// Channels of the picture.
     pub fn image_channels(&self) -> usize {
         match self {
-            Self::Sarigan(_) => 3,
+            Self::Sarigan(_) | Self::SemanticStyleGan(_) => 3,
             Self::StyleGan2(config) => config.image_channels,
             Self::StyleGan(config) => config.image_channels,
             Self::Pggan(config) => config.image_channels,
@@ -225,6 +252,9 @@ impl Config {
             Self::StyleGan2(config) => Box::new(stylegan2::Generator::new(config, b, device)),
             Self::StyleGan(config) => Box::new(stylegan::Generator::new(config, b, device)),
             Self::Pggan(config) => Box::new(pggan::Generator::new(config, b)),
+            Self::SemanticStyleGan(config) => {
+                Box::new(semantic_stylegan::Generator::new(config, b, device))
+            }
         }
     }
 
@@ -235,6 +265,9 @@ impl Config {
             Self::StyleGan2(config) => Box::new(stylegan2::Discriminator::new(config, b, device)),
             Self::StyleGan(config) => Box::new(stylegan::Discriminator::new(config, b, device)),
             Self::Pggan(config) => Box::new(pggan::Discriminator::new(config, b)),
+            Self::SemanticStyleGan(config) => {
+                Box::new(semantic_stylegan::Discriminator::new(config, b, device))
+            }
         }
     }
 }

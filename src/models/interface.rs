@@ -16,8 +16,10 @@ pub struct Sizes {
     pub noise: Vec<[usize; 3]>,
     /// Height and width of the picture.
     pub picture: [usize; 2],
-    /// Classes; 0 without.
+    /// Classes of pictures; 0 without.
     pub classes: usize,
+    /// Classes of pixels, where the network labels what it makes; 0 where it does not.
+    pub parts: usize,
 }
 
 impl Sizes {
@@ -75,10 +77,34 @@ pub trait Synthesizer {
     /// When there are not as many as layers, or the level does not exist.
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor;
 
+    /// The feature maps `[B, C, r, r']` that classes are read off, from the smallest to the largest.
+    /// "Linear semantics in generative adversarial networks" (Xu and Zheng, CVPR 2021), section 3.
+    ///
+    /// # Panics
+    /// As [`Synthesizer::picture`].
+    fn features(&self, styles: &[Tensor], noise: &[Tensor]) -> Vec<Tensor>;
+
+    /// Picture and labels; none where the network makes pictures alone.
+    ///
+    /// # Panics
+    /// As [`Synthesizer::picture`].
+    fn labelled(&self, _styles: &[Tensor], _noise: &[Tensor]) -> Option<Labelled> {
+        None
+    }
+
     /// Losses that the network brings along, by name, times their weights.
     fn losses(&self, _weights: [f64; 2]) -> Vec<(&'static str, Tensor)> {
         Vec::new()
     }
+}
+
+/// A picture whose pixels have classes.
+#[derive(Clone, Debug)]
+pub struct Labelled {
+    /// `[B, 3, H, W]`
+    pub picture: Tensor,
+    /// The class of each pixel, `[B, H, W]` indices.
+    pub labels: Tensor,
 }
 
 /// What a discriminator says of pictures.

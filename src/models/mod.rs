@@ -5,9 +5,11 @@
 //! [`Generator`] and [`Discriminator`] are what training and sampling ask of any of them, and
 //! [`Config`] describes and builds the two networks of one system.
 
+pub mod linear_semantics;
 pub mod lpips;
 pub mod pggan;
 pub mod sarigan;
+pub mod semantic_stylegan;
 pub mod stylegan;
 pub mod stylegan2;
 
@@ -15,4 +17,4 @@ mod config;
 mod interface;
 
 pub use config::{Config, System};
-pub use interface::{Discriminator, Generator, Judgement, Sizes, Synthesizer};
+pub use interface::{Discriminator, Generator, Judgement, Labelled, Sizes, Synthesizer};

@@ -130,8 +130,14 @@ pub fn resampled_conv2d(
     oriented_conv2d(x, &resample.oriented(weight), resample, kernel)
 }
 
+/// [`resampled_conv2d`] of a weight that is [`Resample::oriented`].
 #[track_caller]
-fn oriented_conv2d(x: &Tensor, weight: &Tensor, resample: Resample, kernel: &Tensor) -> Tensor {
+pub(crate) fn oriented_conv2d(
+    x: &Tensor,
+    weight: &Tensor,
+    resample: Resample,
+    kernel: &Tensor,
+) -> Tensor {
     let (k, taps) = (weight.size(2), kernel.size(0) as isize);
     match resample {
         Resample::Keep => x.conv2d(weight, &Conv2d::padded(k / 2)),
@@ -172,6 +178,18 @@ impl Modulated {
     /// The scaled output.
     pub fn output(&self) -> Tensor {
         self.demodulation.as_ref().map_or_else(|| self.y.clone(), |d| &self.y * d)
+    }
+
+    /// leaky ReLU(0.2) of (demodulated output + bias `[O]`), times √2, in one kernel.
+    ///
+    /// # Panics
+    /// When the convolution does not demodulate, or the bias has not one entry per channel.
+    #[track_caller]
+    pub fn bias_act(&self, bias: &Tensor) -> Tensor {
+        let scale = self.demodulation.as_ref().expect("a convolution that demodulates");
+        let [y, scale_k, bias_k] = Expr::inputs();
+        let value = (y * scale_k + bias_k).leaky_relu(0.2) * 2f64.sqrt();
+        pointwise(&[&self.y, scale, &bias.reshape([bias.numel(), 1, 1])], &value)
     }
 
     /// leaky ReLU(0.2) of (demodulated output + strength · noise + bias), times √2, in one kernel.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Rgb, modes, nearest};
+use super::{LabelMap, Rgb, modes, nearest};
 use crate::Result;
 use crate::device::Device;
 use crate::models::stylegan::{toward, truncate};
@@ -210,7 +210,31 @@ impl<'a> Sampler<'a> {
         &self,
         seeds: impl IntoIterator<Item = u64>,
     ) -> impl Iterator<Item = Result<Rgb>> {
-        self.ahead(seeds.into_iter().map(move |seed| move || self.start(seed)))
+        let starts = seeds.into_iter().map(move |seed| move || self.start(seed));
+        ahead(starts, |picture| self.finish(picture))
+    }
+
+    /// The pictures of seeds and the classes of their pixels, as [`Sampler::pictures`].
+    ///
+    /// # Errors
+    /// As [`Sampler::picture`], in place of a picture.
+    ///
+    /// # Panics
+    /// When the network does not label what it makes.
+    pub fn labelled(
+        &self,
+        seeds: impl IntoIterator<Item = u64>,
+    ) -> impl Iterator<Item = Result<(Rgb, LabelMap)>> {
+        let start = |seed: u64| {
+            let styles = self.styles(&self.w(seed));
+            let made = self.synthesizer.labelled(&styles, &self.noise(seed));
+            let made = made.expect("a network that labels its pictures");
+            (made.picture.read_async(), made.labels.read_indices_async())
+        };
+        let starts = seeds.into_iter().map(move |seed| move || start(seed));
+        ahead(starts, |(picture, labels)| {
+            Ok((self.finish(picture)?, LabelMap::read(labels, self.sizes.picture)?))
+        })
     }
 
     /// The pictures of styles and noise, as [`Sampler::pictures`].
@@ -221,26 +245,10 @@ impl<'a> Sampler<'a> {
         &self,
         all: impl IntoIterator<Item = (Vec<Tensor>, Vec<Tensor>)>,
     ) -> impl Iterator<Item = Result<Rgb>> {
-        self.ahead(
-            all.into_iter()
-                .map(move |(styles, noise)| move || self.synthesize(&styles, &noise).read_async()),
-        )
-    }
-
-    fn ahead<F: FnOnce() -> Pending>(
-        &self,
-        starts: impl IntoIterator<Item = F>,
-    ) -> impl Iterator<Item = Result<Rgb>> {
-        let mut starts = starts.into_iter();
-        let mut started = VecDeque::new();
-        std::iter::from_fn(move || {
-            while started.len() < AHEAD
-                && let Some(start) = starts.next()
-            {
-                started.push_back(start());
-            }
-            started.pop_front().map(|picture| self.finish(picture))
-        })
+        let start = move |(styles, noise): (Vec<_>, Vec<_>)| {
+            move || self.synthesize(&styles, &noise).read_async()
+        };
+        ahead(all.into_iter().map(start), |picture| self.finish(picture))
     }
 
     fn start(&self, seed: u64) -> Pending {
@@ -251,4 +259,21 @@ impl<'a> Sampler<'a> {
         let [height, width] = self.sizes.picture;
         Ok(Rgb::from_planes(&picture.wait()?, width, height))
     }
+}
+
+/// Starts some before the first is finished.
+fn ahead<P, T>(
+    starts: impl IntoIterator<Item = impl FnOnce() -> P>,
+    finish: impl Fn(P) -> Result<T>,
+) -> impl Iterator<Item = Result<T>> {
+    let mut starts = starts.into_iter();
+    let mut started = VecDeque::new();
+    std::iter::from_fn(move || {
+        while started.len() < AHEAD
+            && let Some(start) = starts.next()
+        {
+            started.push_back(start());
+        }
+        started.pop_front().map(&finish)
+    })
 }

@@ -5,6 +5,7 @@
 //! - `grid.rs` turns network output into 8-bit pictures and arranges them,
 //! - `heat.rs` colours maps of numbers, and lays them over a picture,
 //! - `sheet.rs` arranges what is compared, with labels,
+//! - `labels.rs` holds the classes of a picture's pixels,
 //! - `png.rs` writes them, with seed, psi and network in text chunks,
 //! - `movie.rs` writes one after another as a moving picture.
 //!
@@ -18,6 +19,7 @@ mod generate;
 mod grid;
 mod heat;
 mod interpolate;
+mod labels;
 mod latents;
 mod modes;
 mod movie;
@@ -30,11 +32,12 @@ pub use generate::{Look, Noise, Sampler};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{Path, Way, cubic_spline, lerp, slerp};
+pub use labels::LabelMap;
 pub use latents::Latents;
 pub use modes::{modes, nearest};
 pub use movie::{Movie, MovieOptions};
 pub(crate) use png::decode_text;
-pub use png::{read_text, save_png};
+pub use png::{read_text, save_labels_png, save_png};
 pub use project::{
     Distance, Likeness, Losses, NoiseScale, PivotalTuning, Projection, ProjectionOptions, Ramp,
     noise_regularizer, normalize_noise,

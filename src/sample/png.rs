@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek};
 use std::path::Path;
 
-use super::Rgb;
+use super::{LabelMap, Rgb};
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
@@ -18,14 +18,43 @@ use crate::{Error, Result};
 pub fn save_png(path: impl AsRef<Path>, image: &Rgb, text: &[(&str, &str)]) -> Result<()> {
     let path = path.as_ref();
     assert_eq!(image.pixels.len(), image.height * image.width * 3, "pixels of an RGB picture");
-    let bytes = encode(image, text).map_err(io::Error::from).map_err(Error::io("encode", path))?;
-    write_atomically(path, &bytes)
+    let Rgb { width, height, pixels } = image;
+    save(path, [*width, *height], png::ColorType::Rgb, pixels, text)
 }
 
-fn encode(image: &Rgb, text: &[(&str, &str)]) -> Result<Vec<u8>, png::EncodingError> {
+/// Writes classes as the grey values of a picture, as [`save_png`] does.
+///
+/// # Errors
+/// When it cannot be written.
+///
+/// # Panics
+/// If there is not one class per pixel.
+pub fn save_labels_png(path: &Path, map: &LabelMap, text: &[(&str, &str)]) -> Result<()> {
+    let LabelMap { width, height, classes } = map;
+    assert_eq!(classes.len(), height * width, "classes of pixels");
+    save(path, [*width, *height], png::ColorType::Grayscale, classes, text)
+}
+
+fn save(
+    path: &Path,
+    size: [usize; 2],
+    color: png::ColorType,
+    pixels: &[u8],
+    text: &[(&str, &str)],
+) -> Result<()> {
+    let bytes = encode(size, color, pixels, text).map_err(io::Error::from);
+    write_atomically(path, &bytes.map_err(Error::io("encode", path))?)
+}
+
+fn encode(
+    [width, height]: [usize; 2],
+    color: png::ColorType,
+    pixels: &[u8],
+    text: &[(&str, &str)],
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, image.width as u32, image.height as u32);
-    encoder.set_color(png::ColorType::Rgb);
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_color(color);
     for &(keyword, value) in text {
         if value.is_ascii() {
             encoder.add_text_chunk(keyword.into(), value.into())?;
@@ -34,7 +63,7 @@ fn encode(image: &Rgb, text: &[(&str, &str)]) -> Result<Vec<u8>, png::EncodingEr
         }
     }
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(&image.pixels)?;
+    writer.write_image_data(pixels)?;
     writer.finish()?;
     Ok(bytes)
 }

@@ -5,19 +5,19 @@ use crate::Result;
 use crate::device::{Device, Download, Dtype, HostData};
 
 /// A tensor's numbers on their way to the host.
-pub struct Pending(Source);
+pub struct Pending<T = f32>(Source<T>);
 
-enum Source {
-    Ready(Vec<f32>),
+enum Source<T> {
+    Ready(Vec<T>),
     Gpu(Download),
 }
 
-impl Pending {
+impl<T: bytemuck::AnyBitPattern> Pending<T> {
     /// The numbers, if they are there. Never blocks.
     ///
     /// # Errors
     /// As [`Tensor::to_vec`].
-    pub fn poll(&self) -> Result<Option<Vec<f32>>> {
+    pub fn poll(&self) -> Result<Option<Vec<T>>> {
         match &self.0 {
             Source::Ready(values) => Ok(Some(values.clone())),
             Source::Gpu(download) => download.poll(),
@@ -28,7 +28,7 @@ impl Pending {
     ///
     /// # Errors
     /// As [`Tensor::to_vec`].
-    pub fn wait(self) -> Result<Vec<f32>> {
+    pub fn wait(self) -> Result<Vec<T>> {
         match self.0 {
             Source::Ready(values) => Ok(values),
             Source::Gpu(download) => download.wait(),
@@ -86,6 +86,22 @@ impl Tensor {
         Ok(self.to_vec()?.into_iter().map(f64::from).collect())
     }
 
+    /// Starts to read indices or labels, without waiting for the device.
+    ///
+    /// # Panics
+    /// When the tensor holds real numbers.
+    pub fn read_indices_async(&self) -> Pending<i32> {
+        assert_eq!(self.dtype(), Dtype::I32, "indices of real numbers; use to_vec");
+        match (&self.storage().buffer, self.device()) {
+            (Buffer::Gpu(_), Device::Gpu(gpu)) => Pending(Source::Gpu(gpu.download(self))),
+            (Buffer::Host(buffer), _) => match &buffer.data {
+                HostData::I32(v) => Pending(Source::Ready(v[self.range()].to_vec())),
+                _ => unreachable!("checked above"),
+            },
+            _ => unreachable!("a tensor lives on its device"),
+        }
+    }
+
     /// The indices or labels. Waits for the device.
     ///
     /// # Errors
@@ -94,15 +110,7 @@ impl Tensor {
     /// # Panics
     /// When the tensor holds real numbers.
     pub fn to_indices(&self) -> Result<Vec<i32>> {
-        assert_eq!(self.dtype(), Dtype::I32, "to_indices of real numbers; use to_vec");
-        match (&self.storage().buffer, self.device()) {
-            (Buffer::Gpu(_), Device::Gpu(gpu)) => gpu.download(self).wait(),
-            (Buffer::Host(buffer), _) => match &buffer.data {
-                HostData::I32(v) => Ok(v[self.range()].to_vec()),
-                _ => unreachable!("checked above"),
-            },
-            _ => unreachable!("a tensor lives on its device"),
-        }
+        self.read_indices_async().wait()
     }
 
     /// The only number of a tensor with one element.

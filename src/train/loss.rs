@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::autograd::grad;
+use crate::ops::resample::resize::Resize;
 use crate::tensor::Tensor;
 
 /// mean softplus(−D(real)) + mean softplus(D(fake)). Goodfellow et al. 2014, equation 1.
@@ -40,10 +41,33 @@ pub struct R1 {
 /// When `real` is not tracked.
 #[track_caller]
 pub fn r1(pred: &Tensor, real: &Tensor) -> R1 {
-    let slope = grad(&[&pred.sum_all()], &[None], &[real], true).remove(0);
-    let grad_real = slope.expect("the score depends on the picture");
-    let penalty = grad_real.square().sum_all() * (1.0 / real.size(0) as f64);
-    R1 { grad_real, penalty }
+    let [r1] = r1_each(pred, [real]);
+    r1
+}
+
+/// The penalty on each of what a critic reads together: pictures and label maps, in
+/// SemanticStyleGAN.
+///
+/// # Panics
+/// When one of them is not tracked.
+#[track_caller]
+pub fn r1_each<const N: usize>(pred: &Tensor, reals: [&Tensor; N]) -> [R1; N] {
+    let mut slopes = grad(&[&pred.sum_all()], &[None], &reals, true).into_iter();
+    reals.map(|real| {
+        let grad_real = slopes.next().flatten().expect("the score depends on what it is of");
+        let penalty = grad_real.square().sum_all() * (1.0 / real.size(0) as f64);
+        R1 { grad_real, penalty }
+    })
+}
+
+/// How far the coarse mask `[B, K, c, c]` is from the label map `[B, K, H, W]` at its size: mean
+/// squared difference. SemanticStyleGAN, equation 7.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn mask(coarse: &Tensor, seg: &Tensor) -> Tensor {
+    mse(coarse, &seg.resize([coarse.size(2), coarse.size(3)], Resize::Area))
 }
 
 /// ‖Jᵀ direction‖ for each sample, J the Jacobian of the picture with respect to the style: the

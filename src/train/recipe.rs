@@ -289,7 +289,7 @@ impl Recipe {
     pub fn of(system: System) -> Self {
         match system {
             System::Sarigan => Self::official(),
-            System::StyleGan2 => Self::stylegan2(),
+            System::StyleGan2 | System::SemanticStyleGan => Self::stylegan2(),
             System::StyleGan => Self::stylegan(),
             System::Pggan => Self::pggan(),
         }

@@ -5,10 +5,8 @@ use super::Row;
 use super::case::{Context, Outputs};
 use super::ops::row;
 use crate::Result;
-use crate::nn::{
-    Resample, RunningMoments, batch_norm_eval, batch_norm_train, blur_kernel, modulated_conv2d,
-};
-use crate::ops::resample::upfirdn2d::Upfirdn2d;
+use crate::models::semantic_stylegan::{FixedStyledConv, Head};
+use crate::nn::{Resample, RunningMoments, batch_norm_eval, batch_norm_train, blur_kernel};
 use crate::sample::{NoiseScale, Ramp, cubic_spline, noise_regularizer, normalize_noise, slerp};
 use crate::tensor::Tensor;
 use crate::train::adaptation::Adaptation;
@@ -169,28 +167,23 @@ fn ada_color(c: &Context) -> Result<Outputs> {
     Ok(Outputs::default().out("matrix", matrices).out("y", y))
 }
 
-/// One style for all samples: a parameter `[1, I, 1, 1]`.
-fn fixed_style(c: &Context, key: &str) -> Result<Tensor> {
-    let style = c.param(key)?;
-    Ok(style.reshape([1, style.numel()]))
-}
-
 fn fixed_styled_conv(c: &Context) -> Result<Outputs> {
     let resample = if c.flag("upsample")? { Resample::Up } else { Resample::Keep };
     let taps: Vec<f64> = c.ints("blur")?.into_iter().map(|tap| tap as f64).collect();
-    let kernel = blur_kernel(&taps, 4.0, &c.device);
-    let demodulate = c.flag("demodulate")?.then_some(1e-8);
-    let (weight, style) = (c.param("weight")?, fixed_style(c, "modulation")?);
-    let y = modulated_conv2d(&c.x("x")?, &weight, &style, demodulate, resample, &kernel);
-    let (strength, bias) = (c.param("noise.weight")?, c.param("activate.bias")?);
-    Outputs::y(y.noise_bias_act(&c.x("noise")?, &strength, &bias))
+    let (size, form) = (size_of(c, "weight")?, (resample, c.flag("demodulate")?));
+    let layer = c.network("", |b| FixedStyledConv::new(b, size, form, &taps, &c.device))?;
+    Outputs::y(layer.model.forward(&c.x("x")?, &c.x("noise")?))
 }
 
 fn fixed_to_rgb(c: &Context) -> Result<Outputs> {
+    let [inputs, outputs, _] = size_of(c, "conv.weight")?;
+    let head = c.network("", |b| Head::new(b, [inputs, outputs]))?.model;
     let kernel = blur_kernel(&[1.0, 3.0, 3.0, 1.0], 4.0, &c.device);
-    let (weight, style) = (c.param("conv.weight")?, fixed_style(c, "conv.modulation")?);
-    let y = modulated_conv2d(&c.x("x")?, &weight, &style, None, Resample::Keep, &kernel).output();
-    let y = y + c.param("bias")?;
-    let doubled = |skip: Tensor| skip.upfirdn2d(&kernel, &Upfirdn2d::doubled((2, 1)));
-    Outputs::y(c.optional("skip")?.map_or_else(|| y.clone(), |skip| &y + doubled(skip)))
+    Outputs::y(head.added(&c.x("x")?, c.optional("skip")?.as_ref(), &kernel))
+}
+
+/// `[I, O, k]` of a weight `[O, I, k, k]`.
+fn size_of(c: &Context, key: &str) -> Result<[usize; 3]> {
+    let weight = c.param(key)?;
+    Ok([1, 0, 2].map(|axis| weight.size(axis)))
 }

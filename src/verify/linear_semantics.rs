@@ -1,5 +1,7 @@
 //! Rows of folder `linear_semantics` (INDEX-linear_semantics).
 
+use serde_json::Value;
+
 use super::Row;
 use super::case::{Context, Outputs};
 use super::jobs::{numbers, tensor};
@@ -7,6 +9,7 @@ use super::stylegan::network;
 use crate::Result;
 use crate::edit::linear_semantics::{self as edit, ClassCenters, FairSample};
 use crate::metrics::{self, Entropies, Space};
+use crate::models::linear_semantics::{Config, Extractor};
 use crate::ops::conv::Conv2d;
 use crate::ops::resample::resize::Resize;
 use crate::sample::{lerp, slerp};
@@ -81,6 +84,7 @@ pub(super) static ROWS: &[Row] = &[
         with_loss(&loss::masked_mean(&map, &c.x("mask")?.reshape(map.shape())))
     }),
     row("layered_loss", layered_loss),
+    row("semantic_extractor", semantic_extractor),
     row("iou_eval", iou_eval),
     row("semantic_accuracy", semantic_accuracy),
     row("relative_gap", |c| {
@@ -116,11 +120,7 @@ pub(super) static ROWS: &[Row] = &[
 ];
 
 fn class_center_segmentation(c: &Context) -> Result<Outputs> {
-    let mut maps = Vec::new();
-    while let Some(map) = c.optional(&format!("feat{}", maps.len()))? {
-        maps.push(map);
-    }
-    let features = edit::unit_features(&maps, c.size("size")?);
+    let features = edit::unit_features(&maps(c)?, c.size("size")?);
     let centers = ClassCenters::new(&features, &c.x("label")?.to_indices()?, c.size("n_class")?);
     let scores = centers.scores(&features);
     Ok(Outputs::default()
@@ -169,6 +169,29 @@ fn indices(c: &Context, list: &[usize], shape: &[usize]) -> Tensor {
 /// The files of this folder store a loss as a list of one.
 fn with_loss(loss: &Tensor) -> Result<Outputs> {
     Ok(Outputs::default().out("loss", loss.reshape([1])))
+}
+
+fn semantic_extractor(c: &Context) -> Result<Outputs> {
+    let config: Config = serde_json::from_value(c.attrs().clone())
+        .map_err(|e| c.wrong("type", &format!("part of the description of an extractor: {e}")))?;
+    let extractor = c.network("", |b| Extractor::new(&config, b))?.model;
+    let size = match c.any("size") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some([c.size("size")?; 2]),
+    };
+    let found = extractor.forward(&maps(c)?, size);
+    let layers = found.layers.into_iter().enumerate();
+    let out: Outputs = layers.map(|(k, y)| (format!("layer{k}"), y)).collect();
+    Ok(out.out("label", found.scores.argmax(1, false)).out("final", found.scores))
+}
+
+/// The case's feature maps.
+fn maps(c: &Context) -> Result<Vec<Tensor>> {
+    let mut maps = Vec::new();
+    while let Some(map) = c.optional(&format!("feat{}", maps.len()))? {
+        maps.push(map);
+    }
+    Ok(maps)
 }
 
 fn layered_loss(c: &Context) -> Result<Outputs> {

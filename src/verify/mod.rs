@@ -17,6 +17,7 @@ mod pggan;
 mod resample;
 mod run;
 mod sarigan;
+mod semantic_stylegan;
 mod stylegan;
 mod stylegan2;
 mod stylegan2_genforce;
@@ -54,6 +55,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         jobs::ROWS,
         pggan::ROWS,
         sarigan::ROWS,
+        semantic_stylegan::ROWS,
         stylegan::ROWS,
         stylegan2::ROWS,
         stylegan2_genforce::ROWS,

@@ -2,7 +2,7 @@
 
 use semgan::checkpoint::published::genforce;
 use semgan::models::{Discriminator as _, Generator as _};
-use semgan::models::{pggan, sarigan, stylegan, stylegan2};
+use semgan::models::{pggan, sarigan, semantic_stylegan, stylegan, stylegan2};
 use semgan::nn::{Builder, Network};
 use semgan::tensor::Shape;
 use semgan::{Device, Result, Tensor};
@@ -44,6 +44,15 @@ fn networks_have_as_many_parameters_as_the_published_ones() {
     ] {
         assert_eq!(count(|b| sarigan::Generator::new(&config, b, &device)), g);
         assert_eq!(count(|b| sarigan::Discriminator::new(&config, b, &device)), d);
+    }
+    for (size, g, d) in [
+        (256, 20_208_020, 51_169_793),
+        (512, 20_320_358, 51_406_593),
+        (1024, 20_349_016, 51_465_601),
+    ] {
+        let config = semantic_stylegan::Config::published(size);
+        assert_eq!(count(|b| semantic_stylegan::Generator::new(&config, b, &device)), g);
+        assert_eq!(count(|b| semantic_stylegan::Discriminator::new(&config, b, &device)), d);
     }
 }
 
@@ -222,6 +231,35 @@ fn sizes_that_no_network_has_are_refused_by_name() {
     refused("channels", &|c| c.channels.retain(|&r, _| r != 16));
     refused("generator", &|c| c.generator = stylegan2::Architecture::Residual);
     refused("blur_kernel", &|c| c.blur_kernel = vec![1.0, -1.0]);
+}
+
+#[test]
+fn sizes_that_no_semantic_network_has_are_refused_by_name() {
+    let refused = |field: &str, change: &dyn Fn(&mut semantic_stylegan::Config)| {
+        let mut config = semantic_stylegan::Config::published(256);
+        config.check().expect("a network");
+        change(&mut config);
+        let error = config.check().expect_err("no network").to_string();
+        assert!(error.contains(field), "{field}: {error}");
+    };
+    refused("size", &|c| c.size = 48);
+    refused("style_dim", &|c| c.style_dim = 0);
+    refused("channels", &|c| c.channels.retain(|&r, _| r != 64));
+    refused("d_channels", &|c| c.d_channels.retain(|&r, _| r != 4));
+    refused("seg_dim", &|c| c.seg_dim = 0);
+    refused("seg_dim", &|c| c.seg_dim = 1 << 40);
+    refused("local_layers", &|c| c.local_layers = 0);
+    refused("local_channel", &|c| c.local_channel = 0);
+    refused("base_layers", &|c| c.base_layers = 7);
+    refused("depth_layers", &|c| c.depth_layers = 11);
+    refused("depth_layers", &|c| c.depth_layers = 0);
+    refused("coarse_size", &|c| c.coarse_size = 256);
+    refused("coarse_size", &|c| c.coarse_size = 56);
+    refused("coarse_channel", &|c| c.coarse_channel = 0);
+    refused("min_feat_size", &|c| c.min_feat_size = 0);
+    refused("min_feat_size", &|c| c.min_feat_size = 64);
+    refused("transparent_dims", &|c| c.transparent_dims = vec![13]);
+    refused("stddev_group", &|c| c.stddev_group = 0);
 }
 
 #[test]

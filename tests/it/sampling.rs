@@ -4,7 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use semgan::Device;
+use semgan::data::LABEL_COLORS;
+use semgan::models::System;
+use semgan::nn::Network;
 use semgan::sample::read_text;
+use semgan::train::snapshot::{self, Trained};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::program::run;
@@ -54,6 +60,60 @@ fn a_picture_says_where_it_comes_from() {
     let network = network.display().to_string();
     let want = [("seed", "85"), ("psi", "0.7"), ("network", &network)];
     assert_eq!(text, want.map(|(key, value)| (key.to_owned(), value.to_owned())));
+}
+
+/// A network that labels its pictures, as an importer would save it.
+fn labelling() -> TempDir {
+    let device = Device::cpu();
+    let config = System::SemanticStyleGan.config(32, [256, 16]);
+    let network = Network::initialized(5, &device, |b| config.generator(b, &device));
+    let mean = snapshot::mean_style(&*network.model, &config, &device).expect("a mean");
+    let trained = Trained { config, network, mean };
+    let file = snapshot::pack_generator(&trained, &json!("nothing")).expect("packed");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    file.save(&folder.path().join("network.safetensors")).expect("written");
+    folder
+}
+
+#[test]
+fn label_maps_lie_beside_the_pictures_of_a_network_that_makes_them() {
+    let folder = labelling();
+    let network = folder.path().join("network.safetensors");
+    let flags = ["--seeds", "3-5", "--trunc", "0.7", "--grid", "2x2"];
+    let plain = sample(&network, &flags);
+    let out = sample(&network, &[&flags[..], &["--labels"]].concat());
+    assert_eq!(bytes(&plain, "seed0004.png"), bytes(&out, "seed0004.png"));
+    let open = |name: &str| image::open(out.path().join(name)).expect("a picture");
+    let labels: Vec<_> = (3..6).map(|k| open(&format!("seed{k:04}-labels.png"))).collect();
+    let classes = labels[0].as_luma8().expect("8-bit grey").as_raw();
+    let present: BTreeSet<_> = classes.iter().copied().collect();
+    assert!(classes.len() == 32 * 32 && present.len() > 1, "{present:?}");
+    assert!(present.iter().all(|&k| k < 13));
+    assert_ne!(labels[0], labels[1]);
+
+    let grid = open("grid.png").into_rgb8();
+    assert_eq!(grid.dimensions(), (2 * 2 * 32, 2 * 32));
+    for (k, (column, row)) in [(0, 0), (1, 0), (0, 1)].into_iter().enumerate() {
+        let (left, top) = (column * 64, row * 32);
+        let picture = open(&format!("seed{:04}.png", k + 3)).into_rgb8();
+        for (x, y) in [(0, 0), (31, 3), (17, 30)] {
+            assert_eq!(grid.get_pixel(left + x, top + y), picture.get_pixel(x, y));
+            let class = labels[k].as_luma8().expect("8-bit grey").get_pixel(x, y).0[0];
+            let color = LABEL_COLORS[usize::from(class)];
+            assert_eq!(grid.get_pixel(left + 32 + x, top + y).0, color);
+        }
+    }
+    let text = read_text(out.path().join("seed0003-labels.png")).expect("text chunks");
+    assert_eq!(text[0], ("seed".to_owned(), "3".to_owned()));
+}
+
+#[test]
+fn labels_are_refused_of_a_network_that_makes_none() {
+    let network = Place::trained().run();
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let [network, outdir] = [&network, out.path()].map(|p| p.to_str().expect("UTF-8"));
+    run(&["sample", "--network", network, "--outdir", outdir, "--labels"])
+        .refused(1, &["--labels", "sarigan", "without labels"]);
 }
 
 #[test]

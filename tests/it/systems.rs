@@ -39,6 +39,7 @@ fn options(place: &Place, system: System) -> Options {
         Config::StyleGan2(config) => config.n_mlp = 2,
         Config::StyleGan(config) => config.mapping_layers = 2,
         Config::Pggan(config) => config.minibatch_std_group_size = 4,
+        Config::SemanticStyleGan(config) => config.n_mlp = 2,
     }
     Options { network, recipe, ..place.options(STEPS as usize) }
 }

@@ -23,12 +23,13 @@ mod naming;
 mod nvidia;
 mod order;
 mod rosinality;
+mod semantic;
 mod shapes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub use adam::Adam;
 pub use naming::Source;
@@ -37,8 +38,10 @@ use super::RawTensor;
 use super::torch::{Archive, Leaf, Leaves};
 use crate::device::Device;
 use crate::files;
+use crate::models::linear_semantics::{self, Extractor};
 use crate::models::Config;
-use crate::nn::{Builder, Values};
+use crate::nn::{Builder, Network, Values};
+use shapes::Shapes;
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
@@ -114,7 +117,7 @@ pub enum Contents {
     /// Networks.
     Networks(Box<Networks>),
     /// An extractor: its description and its parameters.
-    Extractor(Json, Values),
+    Extractor(linear_semantics::Config, Values),
     /// Tensors by their paths, of which no more is known.
     Tensors(BTreeMap<String, RawTensor>),
 }
@@ -242,16 +245,40 @@ fn look_at<T>(
 
 fn all_tensors(leaves: &Leaves) -> Result<BTreeMap<String, RawTensor>, String> {
     let tensor = |(path, _): (&str, _)| Ok((path.to_owned(), leaves.raw(path)?));
-    leaves.tensors("").map(tensor).collect()
+    let tensors: BTreeMap<_, _> = leaves.tensors("").map(tensor).collect::<Result<_, String>>()?;
+    if tensors.is_empty() { Err("holds no tensors".into()) } else { Ok(tensors) }
 }
 
 fn extractor(leaves: &Leaves) -> Result<Contents, String> {
-    let arch = leaves.tree("arch");
+    let arch = arch(leaves)?;
     let values = leaves.tensors("param.").map(|(key, _)| {
         let real = leaves.raw(&format!("param.{key}"))?.real();
         Ok((key.to_owned(), real.map_err(|e| format!("{key}: {e}"))?))
     });
-    Ok(Contents::Extractor(arch, values.collect::<Result<_, String>>()?))
+    let values: Values = values.collect::<Result<_, String>>()?;
+    let build = |b: &mut Builder| Extractor::new(&arch, b);
+    Network::loaded(&values, &Device::cpu(), build).map_err(|e| e.to_string())?;
+    Ok(Contents::Extractor(arch, values))
+}
+
+/// The description of an extractor. Some files of NSE-2 have none: the tensors tell all but which
+/// maps it reads, which are then the first ones.
+fn arch(leaves: &Leaves) -> Result<linear_semantics::Config, String> {
+    let mut arch = leaves.tree("arch");
+    if arch.is_null() {
+        let shapes = Shapes::of(leaves, "param.").ok_or("no parameters")?;
+        let key = |k: usize| format!("extractor.{k}.0.weight");
+        let maps = shapes.count(0, key);
+        let dims = (0..maps).map(|k| shapes.size(&key(k), 0)).collect::<Result<Vec<_>, _>>()?;
+        let layers: Vec<usize> = (0..maps).collect();
+        let n_class = shapes.size("visualizer.weight", 0)?;
+        arch = json!({ "type": "NSE-2", "n_class": n_class, "dims": dims, "layers": layers });
+        arch["ksize"] = json!(shapes.size("visualizer.weight", 2)?);
+    }
+    let arch: linear_semantics::Config =
+        serde_json::from_value(arch).map_err(|e| format!("arch: {e}"))?;
+    arch.check().map_err(|e| e.to_string())?;
+    Ok(arch)
 }
 
 /// Where a network of ours finds the parameter of a key.
@@ -277,11 +304,13 @@ struct Wanted {
 impl Plan {
     /// By the keys of the file; none where they are of no known layout.
     fn of(leaves: &Leaves) -> Result<Option<Self>, String> {
-        if leaves.has("arch.") && leaves.has("param.") {
+        let is_decoder = leaves.get("param.visualizer.weight").is_some();
+        if leaves.has("param.") && (leaves.has("arch.") || is_decoder) {
             return Ok(Some(Self { layout: Layout::Extractor, networks: None }));
         }
         let ways = [
             nvidia::wanted,
+            semantic::wanted,
             rosinality::wanted,
             lineargan::wanted,
             genforce_config::wanted,

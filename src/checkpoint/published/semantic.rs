@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::shapes::Shapes;
 use super::{Layout, Leaves, Source, Wanted};
-use crate::models;
+use crate::models::{self, stylegan2};
 use crate::models::semantic_stylegan::Config;
 
 /// Networks of SemanticStyleGAN, where the file holds them.
@@ -27,7 +27,7 @@ pub(super) fn wanted(leaves: &Leaves) -> Result<Option<(Layout, Wanted)>, String
         channels: channels(&config, g)?,
         d_channels: match &d {
             Some(d) => critic_channels(&config, d)?,
-            None => config.d_channels_of(config.size),
+            None => stylegan2::channels(config.size.max(4), 2),
         },
         ..config
     };

@@ -9,7 +9,7 @@ use crate::checkpoint::published::{self, Contents, Published};
 use crate::checkpoint::{self, Checkpoint};
 use crate::models::Config;
 use crate::train::adopt;
-use crate::{Error, Result};
+use crate::Result;
 
 mod verify;
 
@@ -94,9 +94,6 @@ impl Args {
 
 fn write_raw(args: &Args, out: &Path) -> Result<()> {
     let tensors = published::read_tensors(&args.file)?;
-    if tensors.is_empty() {
-        return Err(Error::checkpoint(&args.file, "holds no tensors"));
-    }
     checkpoint::save_raw(out, &tensors)?;
     say!("{} tensors as they are in {}", tensors.len(), out.display());
     Ok(())

@@ -197,4 +197,8 @@ impl models::Synthesizer for &Generator {
     fn picture(&self, styles: &[Tensor], _noise: &[Tensor], lod: f64) -> Tensor {
         self.synthesis(&styles[0], lod).image
     }
+
+    fn features(&self, styles: &[Tensor], _noise: &[Tensor]) -> Vec<Tensor> {
+        self.synthesis(&styles[0], 0.0).features
+    }
 }

@@ -115,6 +115,7 @@ impl Config {
             noise: Vec::new(),
             picture: self.base.map(|side| side * self.resolution / 4),
             classes: self.label_size,
+            parts: 0,
         }
     }
 

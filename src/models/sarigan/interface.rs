@@ -38,6 +38,18 @@ impl models::Synthesizer for Grouped<'_> {
         self.g.synthesis(styles, noise, &self.groups)
     }
 
+    /// Of every layer but those that make pictures.
+    fn features(&self, styles: &[Tensor], noise: &[Tensor]) -> Vec<Tensor> {
+        let mut features = Vec::new();
+        let seen = |key: &str, y: &Tensor| {
+            if key.starts_with("conv") {
+                features.push(y.clone());
+            }
+        };
+        self.g.synthesis_with(&self.g.codes(styles), noise, &self.groups, seen);
+        features
+    }
+
     fn losses(&self, weights: [f64; 2]) -> Vec<(&'static str, Tensor)> {
         let [loss1, loss2] = grouping_losses(&self.groups, &self.g.targets(), weights);
         vec![("g1", loss1), ("g2", loss2)]

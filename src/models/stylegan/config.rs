@@ -110,6 +110,7 @@ impl Config {
             noise: (0..self.num_layers()).map(noise).collect(),
             picture: self.base.map(|side| side * self.resolution / 4),
             classes: self.label_size,
+            parts: 0,
         }
     }
 

@@ -397,4 +397,8 @@ impl models::Synthesizer for &Generator {
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor {
         self.synthesis(styles, noise, lod).image
     }
+
+    fn features(&self, styles: &[Tensor], noise: &[Tensor]) -> Vec<Tensor> {
+        self.synthesis(styles, noise, 0.0).features
+    }
 }

@@ -178,6 +178,7 @@ impl Config {
             noise: (0..self.n_noises()).map(noise).collect(),
             picture: self.picture_size(),
             classes: self.classes,
+            parts: 0,
         }
     }
 

@@ -77,14 +77,14 @@ pub const GAIN: f64 = std::f64::consts::SQRT_2;
 
 /// 3x3, 3x3 that halves, and in a residual network a 1x1 skip; the sum divided by √2, which is no
 /// pass of its own: it is in the last activation's gain and in the skip's blur.
-struct Block {
+pub(crate) struct Block {
     conv1: ConvLayer,
     conv2: ConvLayer,
     skip: Option<ConvLayer>,
 }
 
 impl Block {
-    fn new(b: &mut Builder, (i, o): (usize, usize), built: (&Config, &Device)) -> Self {
+    pub(crate) fn new(b: &mut Builder, (i, o): (usize, usize), built: (&Config, &Device)) -> Self {
         let layer = |b: &mut Builder, name: &str, sizes, form| {
             b.at(name, |b| ConvLayer::new(b, sizes, form, built))
         };
@@ -97,7 +97,7 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         let y = self.conv1.forward(x);
         match &self.skip {
             Some(skip) => self.conv2.added_to(&skip.forward(x), &y),

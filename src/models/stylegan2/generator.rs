@@ -125,6 +125,10 @@ impl models::Synthesizer for &Generator {
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], _lod: f64) -> Tensor {
         self.synthesis(styles, noise).image
     }
+
+    fn features(&self, styles: &[Tensor], noise: &[Tensor]) -> Vec<Tensor> {
+        self.synthesis(styles, noise).features
+    }
 }
 
 /// Styled layers at the base and at each doubling of it.

@@ -254,12 +254,22 @@ impl ToRgb {
     #[track_caller]
     pub fn scaled(&self, x: &Tensor, scale: &Tensor, skip: Option<&Tensor>) -> Tensor {
         let rgb = self.conv.forward(x, scale).y;
-        let Some(skip) = skip else { return rgb + self.bias.get() };
-        let kernel = &self.conv.kernel;
-        let taps = kernel.size(0) as isize;
-        let pad = ((taps - 1).div_euclid(2) + 1, (taps - 2).div_euclid(2));
-        let skip = skip.upfirdn2d(kernel, &Upfirdn2d::doubled(pad));
-        let [a, b, c] = Expr::inputs();
-        pointwise(&[&rgb, &self.bias.get(), &skip], &(a + b + c))
+        add_doubled(&rgb, &self.bias.get(), skip, &self.conv.kernel)
     }
+}
+
+/// y plus bias, plus the smaller picture doubled; `kernel` is the filter, of sum 4.
+#[track_caller]
+pub(crate) fn add_doubled(
+    y: &Tensor,
+    bias: &Tensor,
+    skip: Option<&Tensor>,
+    kernel: &Tensor,
+) -> Tensor {
+    let Some(skip) = skip else { return y + bias };
+    let taps = kernel.size(0) as isize;
+    let pad = ((taps - 1).div_euclid(2) + 1, (taps - 2).div_euclid(2));
+    let skip = skip.upfirdn2d(kernel, &Upfirdn2d::doubled(pad));
+    let [a, b, c] = Expr::inputs();
+    pointwise(&[y, bias, &skip], &(a + b + c))
 }

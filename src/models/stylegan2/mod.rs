@@ -17,9 +17,11 @@ mod generator;
 mod layers;
 
 pub use config::{Architecture, Config, channels};
+pub(crate) use discriminator::Block;
 pub use discriminator::{ConvLayer, Discriminator, Features, GAIN};
 pub(crate) use generator::noise_buffers;
 pub use generator::{Generator, Synthesis};
+pub(crate) use layers::add_doubled;
 pub use layers::{Mapping, ModulatedConv, StyledConv, ToRgb};
 
 /// Added to squares before a root is taken.
