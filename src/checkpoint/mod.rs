@@ -7,7 +7,7 @@ mod pickle;
 pub mod published;
 mod torch;
 
-pub use arrays::{read_arrays, write_npy};
+pub use arrays::{read_arrays, shapes, write_npy};
 pub use torch::RawTensor;
 
 use std::collections::{BTreeMap, HashMap};

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use serde_json::Value as Json;
 
-use crate::checkpoint::{Checkpoint, published, read_arrays};
+use crate::checkpoint::{self, Checkpoint, published};
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::models::Config;
-use crate::nn::{Builder, Values};
+use crate::nn::Builder;
 use crate::sample::read_text;
 use crate::train::snapshot::{self, Counters};
 use crate::train::{Options, folder};
@@ -161,10 +161,11 @@ fn picture(path: &Path) -> Result<Facts> {
     Ok(facts)
 }
 
+/// Arrays of a `.npy` file, or of a safetensors file that describes nothing.
 fn arrays(path: &Path) -> Result<Facts> {
-    let arrays: Values = read_arrays(path)?;
-    let shown = arrays.iter().map(|(name, (shape, _))| fact(name, format!("{shape:?}")));
-    Ok([fact("kind", "arrays of real numbers")].into_iter().chain(shown).collect())
+    let shapes = checkpoint::shapes(path)?;
+    let shown = shapes.iter().map(|(name, text)| fact(name, text.as_str()));
+    Ok([fact("kind", "arrays of numbers")].into_iter().chain(shown).collect())
 }
 
 fn dataset(path: &Path) -> Result<Facts> {

@@ -205,7 +205,12 @@ fn recipe(layout: Layout, networks: &Networks) -> Recipe {
 
 /// Whether a snapshot was made of another program's file and not trained here since.
 pub fn is_adopted(file: &Checkpoint) -> bool {
-    file.description.get("origin").is_some_and(|origin| origin.get("layout").is_some())
+    layout(file).is_some()
+}
+
+/// Whose layout an adopted snapshot had.
+pub fn layout(file: &Checkpoint) -> Option<&str> {
+    file.description.get("origin")?.get("layout")?.as_str()
 }
 
 /// Writes the networks of a snapshot as another program's file.

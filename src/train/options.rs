@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::growing::Stage;
 use super::recipe::{Phase, Recipe};
-use crate::models::Config;
+use crate::models::{Config, System};
 use crate::ops::norm::stddev_group;
 use crate::{Error, Result};
 
@@ -60,6 +60,10 @@ impl Options {
     /// # Errors
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
+        if self.network.system() == System::SemanticStyleGan {
+            let reason = "semantic_stylegan can be sampled here, not trained";
+            return Err(Error::config("--resume or --transfer", reason));
+        }
         check_res(self.network.resolution())?;
         self.network.check_square()?;
         let positive = [

@@ -5,14 +5,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::adopt;
 use super::options::Options;
 use super::state::{Signs, State};
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::published::Layout;
 use crate::device::Device;
 use crate::models::{Config, Generator, sarigan};
 use crate::nn::{Builder, Moments, Network, Parameters};
 use crate::ops::random::{Draw, Stream, normals};
-use crate::sample::{Look, Sampler};
+use crate::sample::{Look, Sampler, Seeding};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
@@ -158,6 +160,13 @@ pub fn network_config(file: &Checkpoint) -> Result<Config> {
 /// The level of detail at which a snapshot's pictures are the best it can make.
 pub fn lod(file: &Checkpoint) -> f64 {
     file.field::<Counters>("counters").ok().and_then(|counters| counters.lod).unwrap_or(0.0)
+}
+
+/// How its pictures look where nothing else is asked for.
+pub fn look(file: &Checkpoint) -> Look {
+    let is_nvidia = adopt::layout(file) == Some(Layout::Nvidia.name());
+    let seeding = if is_nvidia { Seeding::NumPy } else { Seeding::Own };
+    Look { lod: lod(file), seeding, ..Look::default() }
 }
 
 /// An averaged generator, for sampling.

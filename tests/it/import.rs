@@ -272,7 +272,8 @@ fn pickles_of_stylegan2_ada_make_the_expected_pictures() {
 
 #[test]
 fn an_extractor_says_of_features_what_it_should() {
-    let device = Device::cpu();
+    // In single precision sums of decoders cancel beyond the files' tolerance.
+    let device = Device::reference();
     let mut count = 0;
     for path in checkpoints() {
         let Contents::Extractor(arch, values) = published::read(&path).unwrap().contents else {

@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod device;
 mod errors;
+mod exchange;
 mod faults;
 mod features;
 mod golden;

@@ -429,12 +429,13 @@ impl Part<'_> {
 
     /// The mean w, unless it is one that was never moved.
     fn mean(&self, key: &str) -> Result<Option<Vec<f32>>, String> {
-        let path = format!("{}{key}", self.prefix);
-        let path = if self.leaves.get(&path).is_some() { path } else { key.to_owned() };
-        if self.leaves.get(&path).is_none() {
+        // A mean at the top of the file is the average's.
+        let own = format!("{}{key}", self.prefix);
+        let paths = if self.name == "g_ema" { [own.as_str(), key] } else { [own.as_str(); 2] };
+        let Some(path) = paths.into_iter().find(|path| self.leaves.get(path).is_some()) else {
             return Ok(None);
-        }
-        let (_, mean) = self.leaves.raw(&path)?.real().map_err(|e| format!("{path}: {e}"))?;
+        };
+        let (_, mean) = self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
         Ok(mean.iter().any(|&w| w != 0.0).then_some(mean))
     }
 }

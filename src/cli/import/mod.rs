@@ -8,7 +8,7 @@ use super::export::check_new;
 use crate::checkpoint::published::{self, Contents, Published};
 use crate::checkpoint::{self, Checkpoint};
 use crate::models::Config;
-use crate::train::adopt;
+use crate::train::{adopt, snapshot};
 use crate::Result;
 
 mod verify;
@@ -116,7 +116,7 @@ fn said(config: &Config, file: &Checkpoint) {
 fn next_step(out: &Path, file: &Checkpoint) {
     let out = out.display();
     say!("pictures: semgan sample --network {out} --outdir samples");
-    if file.description.get("options").is_some() {
+    if snapshot::options(file).is_ok_and(|options| options.check().is_ok()) {
         say!("go on training: semgan train --resume {out} --data PATH");
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn run(out: &Path, reference: Option<&Path>, device: &DeviceArgs) -> 
     let device = device.open()?;
     let file = Checkpoint::load(out)?;
     let trained = snapshot::generator(&file, &device)?;
-    let look = Look { lod: snapshot::lod(&file), class: class(&trained), ..Look::default() };
+    let look = Look { class: class(&trained), ..snapshot::look(&file) };
     let sampler = trained.pictures(look);
     let pictures: Vec<Rgb> = sampler.pictures(SEEDS).collect::<Result<_>>()?;
     let sheet = out.with_extension("png");
