@@ -32,7 +32,6 @@ fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Re
     let draft = Draft::of(path)?;
     let mut file = File::create(draft.path())?;
     fill(&mut file)?;
-    file.sync_all()?;
     drop(file);
     draft.publish()
 }
@@ -61,14 +60,17 @@ impl Draft {
         &self.temporary
     }
 
-    /// Puts what was made in its place: a file over an older one, a folder where there is none or an
-    /// empty one.
+    /// Puts what was made in its place, a file synced and over an older one, a folder where there is
+    /// none or an empty one.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn publish(self) -> io::Result<()> {
         if self.temporary.is_dir() && self.place.is_dir() {
             fs::remove_dir(&self.place)?;
+        }
+        if self.temporary.is_file() {
+            File::options().write(true).open(&self.temporary)?.sync_all()?;
         }
         fs::rename(&self.temporary, &self.place)?;
         sync_folder(&self.place)

@@ -18,7 +18,7 @@ pub fn foreign(bytes: &[u8]) {
     if let (Some(layout), published::Contents::Networks(networks)) =
         (published.layout, published.contents)
     {
-        let _ = adopt::snapshot(path, layout, &networks);
+        let _ = adopt::snapshot(path, layout, *networks);
     }
 }
 

@@ -16,10 +16,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::Value;
 
-use crate::files::{self, write_atomically};
+use crate::files::{self, Draft};
 use crate::nn::Values;
 use crate::tensor::Shape;
 use crate::{Error, Result};
@@ -185,9 +185,13 @@ fn save_views<'a>(
     views: impl Iterator<Item = (&'a str, TensorView<'a>)>,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<()> {
-    let bytes = safetensors::serialize(views, metadata)
-        .map_err(|e| Error::checkpoint(path, e.to_string()))?;
-    write_atomically(path, &bytes)
+    let draft = Draft::of(path).map_err(Error::io("write", path))?;
+    let failed = |e: SafeTensorError| match e {
+        SafeTensorError::IoError(e) => Error::io("write", path)(e),
+        other => Error::checkpoint(path, other.to_string()),
+    };
+    safetensors::serialize_to_file(views, metadata, draft.path()).map_err(failed)?;
+    draft.publish().map_err(Error::io("write", path))
 }
 
 /// The tensors of a safetensors file that are float32; those of other types are left out.

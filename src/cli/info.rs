@@ -52,21 +52,20 @@ fn facts(path: &Path) -> Result<Facts> {
             Err(_) => dataset(path),
         };
     }
-    let bytes = files::map(path)?;
-    let start = &bytes[..bytes.len().min(16)];
+    let start: Vec<u8> = files::map(path)?.iter().copied().take(16).collect();
     if start.starts_with(b"\x89PNG") {
         return picture(path);
     }
     if start.starts_with(b"\x93NUMPY") {
         return arrays(path);
     }
-    if start.starts_with(b"PK\x03\x04") && published::is_foreign(&bytes) {
+    if start.starts_with(b"PK\x03\x04") && published::is_foreign(&start) {
         // A zip of PyTorch has a pickle in it, one of pictures has none.
         return published::describe(path).map(|s| foreign(&s)).or_else(|error| {
             dataset(path).map_err(|_| error)
         });
     }
-    if published::is_foreign(&bytes) {
+    if published::is_foreign(&start) {
         return published::describe(path).map(|summary| foreign(&summary));
     }
     if start.get(8) == Some(&b'{') {

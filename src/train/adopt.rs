@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoint::published::export::{self, To, Trainer};
 use crate::checkpoint::published::{Layout, Networks};
 use crate::device::Device;
-use crate::models::{Config, System};
+use crate::models::System;
 use crate::nn::{Adam, Builder, Network, Values};
 use crate::tensor::Shape;
 use crate::{Error, Result};
@@ -27,70 +27,63 @@ const BATCH: u64 = 16;
 ///
 /// # Errors
 /// When the file has no generator, or its tensors do not make one.
-pub fn snapshot(path: &Path, layout: Layout, networks: &Networks) -> Result<Checkpoint> {
-    let progress = Progress::of(path, networks);
+pub fn snapshot(path: &Path, layout: Layout, mut networks: Networks) -> Result<Checkpoint> {
+    let progress = Progress::of(path, &networks);
+    if !networks.values.contains_key("g_ema") {
+        let g = networks.values.get("g").cloned();
+        let g = g.ok_or_else(|| Error::checkpoint(path, "holds no generator"))?;
+        networks.values.insert("g_ema", g);
+    }
     let origin = json!({
         "file": path.file_name().unwrap_or_default().to_string_lossy(),
         "layout": layout.name(),
         "args": networks.args,
     });
-    let mut file = Checkpoint {
-        path: path.to_owned(),
-        description: json!({
-            "version": VERSION,
-            "network": networks.config,
-            "origin": origin,
-            "counters": progress.counters(networks),
-        }),
-        tensors: tensors(networks),
-    };
-    let ema = networks.values.get("g_ema").or(networks.values.get("g"));
-    let ema = ema.ok_or_else(|| Error::checkpoint(path, "holds no generator"))?;
-    if !networks.values.contains_key("g_ema") {
-        insert(&mut file.tensors, "g_ema.", ema, "");
+    let mut description = json!({
+        "version": VERSION,
+        "network": networks.config,
+        "origin": origin,
+        "counters": progress.counters(&networks),
+    });
+    let mean = mean(&networks, path)?;
+    let is_whole = networks.moments.len() == 2 && networks.values.len() == 3;
+    if is_whole {
+        description["options"] = json!(options(layout, &networks, &progress, origin));
     }
-    let w_avg = networks.w_avg.get("g_ema").or(networks.w_avg.get("g"));
-    if let Some(mean) = mean(&networks.config, ema, w_avg, path)? {
-        file.tensors.insert("w_avg".into(), ([1, mean.len()].into(), mean));
+    let mut tensors = tensors(networks);
+    if is_whole {
+        tensors.insert("train.mean_path_length".into(), (Shape::default(), vec![0.0]));
     }
-    if networks.moments.len() == 2 && networks.values.len() == 3 {
-        let mean_path_length = (Shape::default(), vec![0.0]);
-        file.tensors.insert("train.mean_path_length".into(), mean_path_length);
-        file.description["options"] = json!(options(layout, networks, &progress, origin));
-    }
-    Ok(file)
+    tensors.extend(mean.map(|mean| ("w_avg".into(), ([1, mean.len()].into(), mean))));
+    Ok(Checkpoint { path: path.to_owned(), description, tensors })
 }
 
-fn tensors(networks: &Networks) -> Values {
+/// Under the names of a snapshot.
+fn tensors(networks: Networks) -> Values {
     let mut tensors = Values::new();
-    for (name, values) in &networks.values {
-        insert(&mut tensors, &format!("{name}."), values, "");
+    let mut insert = |prefix: String, values: Values, suffix: &str| {
+        tensors.extend(values.into_iter().map(|(k, v)| (format!("{prefix}{k}{suffix}"), v)));
+    };
+    for (name, values) in networks.values {
+        insert(format!("{name}."), values, "");
     }
-    for (name, adam) in &networks.moments {
-        insert(&mut tensors, &format!("opt.{name}."), &adam.m, ".m");
-        insert(&mut tensors, &format!("opt.{name}."), &adam.v, ".v");
+    for (name, adam) in networks.moments {
+        insert(format!("opt.{name}."), adam.m, ".m");
+        insert(format!("opt.{name}."), adam.v, ".v");
     }
     // Each generator keeps its own mean, which is not always the one that truncation uses.
-    for (name, mean) in &networks.w_avg {
-        let mean = ([mean.len()].into(), mean.clone());
-        tensors.insert(format!("{name}.truncation.w_avg"), mean);
+    for (name, mean) in networks.w_avg {
+        let mean = Values::from([("truncation.w_avg".into(), ([mean.len()].into(), mean))]);
+        insert(format!("{name}."), mean, "");
     }
     tensors
 }
 
-fn insert(tensors: &mut Values, prefix: &str, values: &Values, suffix: &str) {
-    let named = values.iter().map(|(key, v)| (format!("{prefix}{key}{suffix}"), v.clone()));
-    tensors.extend(named);
-}
-
 /// The mean w: the file's, or that of fixed latents.
-fn mean(
-    config: &Config,
-    generator: &Values,
-    stored: Option<&Vec<f32>>,
-    path: &Path,
-) -> Result<Option<Vec<f32>>> {
+fn mean(networks: &Networks, path: &Path) -> Result<Option<Vec<f32>>> {
+    let config = &networks.config;
     let Some(width) = config.sizes().style else { return Ok(None) };
+    let stored = networks.w_avg.get("g_ema").or(networks.w_avg.get("g"));
     if let Some(mean) = stored {
         return match mean.len() {
             n if n == width => Ok(Some(mean.clone())),
@@ -99,7 +92,7 @@ fn mean(
     }
     let device = Device::cpu();
     let build = |b: &mut Builder| config.generator(b, &device);
-    let network = Network::loaded(generator, &device, build)?;
+    let network = Network::loaded(&networks.values["g_ema"], &device, build)?;
     let mean = mean_style(&*network.model, config, &device)?;
     mean.map(|mean| mean.to_vec()).transpose()
 }

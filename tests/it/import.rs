@@ -147,7 +147,7 @@ fn networks_make_the_expected_pictures() {
     for path in checkpoints() {
         let Some((layout, networks)) = networks(&path) else { continue };
         let expected = Expected::of(&path);
-        let file = adopt::snapshot(&path, layout, &networks).unwrap();
+        let file = adopt::snapshot(&path, layout, networks).unwrap();
         let attrs = expected.attrs();
         for (name, prefix) in [
             ("g_ema", "out."),
@@ -222,7 +222,7 @@ fn an_imported_network_is_sampled_like_any_other() {
         let Some((layout, networks)) = networks(&path) else { continue };
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("network.safetensors");
-        adopt::snapshot(&path, layout, &networks).unwrap().save(&out).unwrap();
+        adopt::snapshot(&path, layout, networks).unwrap().save(&out).unwrap();
         let file = Checkpoint::load(&out).unwrap();
         let trained = snapshot::generator(&file, &Device::cpu()).unwrap();
         let psi = if trained.mean.is_some() { 0.7 } else { 1.0 };
@@ -244,7 +244,7 @@ fn pickles_of_stylegan2_ada_make_the_expected_pictures() {
         let metadata = [("atol", "2e-5"), ("rtol", "1e-4")];
         let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let expected = Expected { bytes, metadata };
-        let file = adopt::snapshot(&path, layout, &networks).unwrap();
+        let file = adopt::snapshot(&path, layout, networks).unwrap();
         let config = snapshot::network_config(&file).unwrap();
         let label = expected.tensor("label", &device);
         assert_eq!(label.as_ref().map_or(0, |label| label.size(1)), classes);
@@ -303,8 +303,8 @@ fn what_is_exported_imports_again_bit_for_bit() {
     let mut count = 0;
     for path in checkpoints() {
         let Some((layout, networks)) = networks(&path) else { continue };
-        let first = adopt::snapshot(&path, layout, &networks).unwrap();
         let system = networks.config.system().name();
+        let first = adopt::snapshot(&path, layout, networks).unwrap();
         for to in [To::Rosinality, To::GenForce] {
             let fits = match to {
                 To::Rosinality => !matches!(system, "stylegan" | "pggan"),
@@ -319,7 +319,7 @@ fn what_is_exported_imports_again_bit_for_bit() {
             }
             exported.unwrap();
             let (layout, networks) = self::networks(&out).unwrap();
-            let second = adopt::snapshot(&out, layout, &networks).unwrap();
+            let second = adopt::snapshot(&out, layout, networks).unwrap();
             // A trainer of another layout adds its number to biases, or does not.
             let same_layout = first.description["network"] == second.description["network"];
             let own = |file: &Checkpoint| -> Vec<_> {
@@ -347,7 +347,7 @@ fn an_export_holds_what_the_first_file_held() {
         };
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("again.pt");
-        let snapshot = adopt::snapshot(&path, layout, &networks).unwrap();
+        let snapshot = adopt::snapshot(&path, layout, networks).unwrap();
         adopt::export(&out, to, &snapshot).unwrap();
         let (before, after) =
             (published::read_tensors(&path).unwrap(), published::read_tensors(&out).unwrap());

@@ -5,7 +5,6 @@
 //! [`MAX_NODES`], the stack and the memo by [`MAX_SLOTS`].
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use super::names::{self, Makes};
 use super::{Dict, Document, Node, Value};
@@ -55,15 +54,16 @@ struct Machine<'a> {
     stack: Vec<Value>,
     /// Heights of the stack.
     marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
+    /// By their numbers, which files give in turn.
+    memo: Vec<Option<Value>>,
     /// Values in containers.
     slots: usize,
 }
 
 impl<'a> Machine<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        let (nodes, stack, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bytes, at: 0, nodes, stack, marks, memo: HashMap::new(), slots: 0 }
+        let (nodes, stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { bytes, at: 0, nodes, stack, marks, memo, slots: 0 }
     }
 
     /// Runs one instruction; gives the result at the last one.
@@ -349,19 +349,20 @@ impl<'a> Machine<'a> {
     /// Remembers the top of the stack, or brings back what is remembered.
     fn memory(&mut self, code: u8) -> Result<()> {
         let key = match code {
-            b'q' | b'h' => self.unsigned(1)? as u32,
-            b'r' | b'j' => self.unsigned(4)? as u32,
-            _ => self.memo.len() as u32,
+            b'q' | b'h' => self.length(1)?,
+            b'r' | b'j' => self.length(4)?,
+            _ => self.memo.len(),
         };
         if matches!(code, b'h' | b'j') {
-            let value = self.memo.get(&key).copied();
+            let value = self.memo.get(key).copied().flatten();
             return self.push(value.ok_or_else(|| format!("nothing was remembered as {key}"))?);
         }
-        if self.memo.len() >= MAX_NODES {
+        if key >= MAX_NODES {
             return Err(format!("remembers more than {MAX_NODES} objects"));
         }
         let top = self.top()?;
-        self.memo.insert(key, top);
+        self.memo.resize(self.memo.len().max(key + 1), None);
+        self.memo[key] = Some(top);
         Ok(())
     }
 }
@@ -377,10 +378,9 @@ impl<'a> Machine<'a> {
         };
         let Some(known) = names::known(&module, &name) else {
             let shown = |text: &str| text.chars().take(60).collect::<String>();
-            return Err(format!(
-                "refers to the code {:?}, which no checkpoint needs; nothing was run",
-                format!("{}.{}", shown(&module), shown(&name))
-            ));
+            let code = format!("{}.{}", shown(&module), shown(&name));
+            let advice = names::advice(&module);
+            return Err(format!("refers to the code {code:?}, which {advice}; nothing was run"));
         };
         self.push_node(Node::Name(known))
     }

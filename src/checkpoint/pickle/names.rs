@@ -31,6 +31,19 @@ pub(super) fn known(module: &str, name: &str) -> Option<&'static str> {
     entry.map(|(_, name, _)| *name).or_else(storage)
 }
 
+/// What to say of a name that is not on the list.
+pub(super) fn advice(module: &str) -> &'static str {
+    match module.split('.').next() {
+        Some("dnnlib") => {
+            "is of a network of TensorFlow (legacy.py of stylegan2-ada-pytorch converts those)"
+        }
+        Some("torch" | "model" | "models" | "network" | "networks" | "training") => {
+            "no checkpoint needs (of a whole model, save its state_dict)"
+        }
+        _ => "no checkpoint needs",
+    }
+}
+
 /// What a call of a name of the list makes.
 pub(super) fn makes(name: &str) -> Makes {
     LIST.iter().find(|(_, n, _)| *n == name).map_or(Nothing, |(.., makes)| *makes)

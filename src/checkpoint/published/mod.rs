@@ -422,6 +422,12 @@ impl Part<'_> {
     ) -> Result<(Shape, Vec<f32>), String> {
         let (stored, values) =
             self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
+        if source.is_plain() {
+            return match naming::is_same(&stored, shape) {
+                true => Ok((shape.clone(), values)),
+                false => Err(source.misfit(&stored, shape).to_string()),
+            };
+        }
         let stored = Tensor::from_slice(&values, stored, &Device::cpu());
         let converted = source.convert(&stored, shape).map_err(|e| e.to_string())?;
         Ok((shape.clone(), converted.to_vec().map_err(|e| e.to_string())?))

@@ -36,6 +36,11 @@ impl Source {
         Self { axes: Some(axes), ..self }
     }
 
+    /// Whether the stored numbers are ours in their order.
+    pub(super) fn is_plain(&self) -> bool {
+        self.axes.is_none() && !self.is_turned
+    }
+
     /// The sizes of a stored tensor in our order of the axes.
     pub(super) fn shape(&self, stored: Vec<usize>) -> Option<Vec<usize>> {
         match self.axes {
@@ -52,7 +57,7 @@ impl Source {
         let is_kernel = stored.shape().len() == 4;
         if stored.numel() != shape.numel() || (!is_kernel && (self.is_turned || self.axes.is_some()))
         {
-            return Err(self.misfit(stored, shape));
+            return Err(self.misfit(stored.shape(), shape));
         }
         let mut changed = stored.clone();
         if let Some(axes) = self.axes {
@@ -61,13 +66,9 @@ impl Source {
         if self.is_turned {
             changed = changed.flip(&[2, 3]);
         }
-        let same = |a: &[usize], b: &[usize]| {
-            let sizes = |s: &[usize]| s.iter().copied().filter(|&n| n != 1).collect::<Vec<_>>();
-            sizes(a) == sizes(b)
-        };
-        match same(changed.shape(), shape) {
+        match is_same(changed.shape(), shape) {
             true => Ok(changed.reshape(shape)),
-            false => Err(self.misfit(stored, shape)),
+            false => Err(self.misfit(stored.shape(), shape)),
         }
     }
 
@@ -77,7 +78,7 @@ impl Source {
     /// When the sizes differ.
     pub fn restore(&self, ours: &Tensor, shape: &Shape) -> Result<Tensor> {
         if ours.numel() != shape.numel() {
-            return Err(self.misfit(ours, shape));
+            return Err(self.misfit(ours.shape(), shape));
         }
         let Some(axes) = self.axes else {
             let reshaped = ours.reshape(shape);
@@ -90,7 +91,13 @@ impl Source {
         Ok(turned.permute(&inverse))
     }
 
-    fn misfit(&self, found: &Tensor, shape: &Shape) -> Error {
-        Error::config(&self.key, format!("of shape {:?}, for one of {shape:?}", found.shape()))
+    /// Of sizes that do not fit.
+    pub(super) fn misfit(&self, found: &[usize], shape: &Shape) -> Error {
+        Error::config(&self.key, format!("of shape {found:?}, for one of {shape:?}"))
     }
+}
+
+/// Whether sizes are the same but for axes of size 1.
+pub(super) fn is_same(a: &[usize], b: &[usize]) -> bool {
+    a.iter().filter(|&&n| n != 1).eq(b.iter().filter(|&&n| n != 1))
 }

@@ -51,10 +51,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Published { container, layout, contents } = published::read(&args.file)?;
     match (layout, contents) {
         (Some(layout), Contents::Networks(networks)) => {
-            let file = adopt::snapshot(&args.file, layout, &networks)?;
+            let file = adopt::snapshot(&args.file, layout, *networks)?;
             file.save(&out)?;
             say!("{}: {container}, layout {}", args.file.display(), layout.name());
-            said(&networks.config, &file);
+            said(&snapshot::network_config(&file)?, &file);
             say!("written: {}", out.display());
             if let Some(reference) = &args.verify {
                 return Ok(verify::run(&out, reference.as_deref(), &args.device)?);
