@@ -346,6 +346,24 @@ impl Parameters {
         self.publish();
     }
 
+    /// A slab of this layout with the own values of what is frozen.
+    ///
+    /// # Panics
+    /// When the sizes differ.
+    #[track_caller]
+    pub fn thawed(&self, slab: &Tensor) -> Tensor {
+        assert_eq!(slab.shape(), self.slab.shape(), "a slab of another network");
+        if !self.frozen.contains(&true) {
+            return slab.clone();
+        }
+        let segment = |(k, &frozen): (usize, &bool)| {
+            let of = if frozen { &self.slab } else { slab };
+            of.segment(self.offsets[k], [self.offsets[k + 1] - self.offsets[k]])
+        };
+        let segments: Vec<Tensor> = self.frozen.iter().enumerate().map(segment).collect();
+        Tensor::cat(&segments.iter().collect::<Vec<_>>(), 0)
+    }
+
     fn publish(&mut self) {
         for ((param, &offset), frozen) in self.params.iter().zip(&self.offsets).zip(&self.frozen) {
             let value = self.slab.segment(offset, param.shape());

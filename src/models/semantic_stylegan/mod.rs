@@ -3,7 +3,7 @@
 //!
 //! | here | paper |
 //! | --- | --- |
-//! | [`Config::expand`], [`Config::mix`] | section 3.1: a shared code, then a shape and a texture code per class |
+//! | [`Config::expand`], [`mix`] | section 3.1: a shared code, then a shape and a texture code per class |
 //! | [`PositionEmbedding`], [`LocalGenerator`] | section 3.2, figure 3: a feature map and a pseudo-depth per class |
 //! | [`Fusion`] | section 3.3: which class is in front, as weights of the feature maps |
 //! | [`RenderNet`] | section 3.4, figure 4: fused features to a picture and its label map |
@@ -25,6 +25,7 @@ pub use config::Config;
 pub use discriminator::{Branch, Discriminator};
 pub use fusion::Fusion;
 pub use generator::{Composition, Generator, Synthesis};
+pub use latents::{injected, mix};
 pub use layers::{FixedConv, FixedStyledConv, Head};
 pub use local::{Local, LocalConfig, LocalGenerator};
 pub use position::{PositionEmbedding, grid};
