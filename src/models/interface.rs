@@ -83,7 +83,7 @@ pub trait Synthesizer {
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor;
 
     /// The feature maps `[B, C, r, r']` that classes are read off, from the smallest to the largest.
-    /// "Linear semantics in generative adversarial networks" (Xu and Zheng, CVPR 2021), section 3.
+    /// [`linear_semantics`](super::linear_semantics) has what reads them.
     ///
     /// # Panics
     /// As [`Synthesizer::picture`].

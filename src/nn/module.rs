@@ -217,37 +217,6 @@ fn pack(values: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
     slab
 }
 
-/// A model and its parameters.
-pub struct Network<M> {
-    /// The layers.
-    pub model: M,
-    /// What they hold.
-    pub params: Parameters,
-}
-
-impl<M> Network<M> {
-    /// What `build` makes, with initial values drawn from `seed`.
-    pub fn initialized(seed: u64, device: &Device, build: impl FnOnce(&mut Builder) -> M) -> Self {
-        let mut builder = Builder::default();
-        let model = build(&mut builder);
-        Self { model, params: builder.initialized(seed, device) }
-    }
-
-    /// What `build` makes, with values by key.
-    ///
-    /// # Errors
-    /// As [`Builder::loaded`].
-    pub fn loaded(
-        values: &Values,
-        device: &Device,
-        build: impl FnOnce(&mut Builder) -> M,
-    ) -> Result<Self> {
-        let mut builder = Builder::default();
-        let model = build(&mut builder);
-        Ok(Self { model, params: builder.loaded(values, device)? })
-    }
-}
-
 /// All parameters and buffers of one network.
 #[derive(Debug)]
 pub struct Parameters {

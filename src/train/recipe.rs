@@ -301,7 +301,7 @@ impl Recipe {
         }
     }
 
-    /// SemanticStyleGAN, as its published code trains it (section 4.1 of the paper). Without label
+    /// SemanticStyleGAN, as its published code trains it. Without label
     /// maps beside the reals, the discriminator judges pictures alone: how it is adapted to others.
     pub fn semantic_stylegan() -> Self {
         let average = Average::PerStep(0.5f64.powf(32.0 / 10_000.0));

@@ -196,7 +196,8 @@ fn generator(c: &Context) -> Result<Outputs> {
     };
     let styles = match c.optional("truncation_latent")? {
         Some(mean) => {
-            let psi = c.f64("truncation")?;
+            // Above 1 there is no truncation.
+            let psi = c.f64("truncation")?.min(1.0);
             styles.iter().map(|w| toward(w, &mean, psi)).collect()
         }
         None => styles,
