@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use memmap2::Mmap;
+
 use crate::{Error, Result};
 
 /// Writes beside the place, syncs, renames, and syncs the folder: a kill at any moment leaves the
@@ -30,7 +32,6 @@ fn create(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Re
     let draft = Draft::of(path)?;
     let mut file = File::create(draft.path())?;
     fill(&mut file)?;
-    file.sync_all()?;
     drop(file);
     draft.publish()
 }
@@ -59,14 +60,17 @@ impl Draft {
         &self.temporary
     }
 
-    /// Puts what was made in its place: a file over an older one, a folder where there is none or an
-    /// empty one.
+    /// Puts what was made in its place, a file synced and over an older one, a folder where there is
+    /// none or an empty one.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn publish(self) -> io::Result<()> {
         if self.temporary.is_dir() && self.place.is_dir() {
             fs::remove_dir(&self.place)?;
+        }
+        if self.temporary.is_file() {
+            File::options().write(true).open(&self.temporary)?.sync_all()?;
         }
         fs::rename(&self.temporary, &self.place)?;
         sync_folder(&self.place)
@@ -81,6 +85,18 @@ impl Drop for Draft {
             false => fs::remove_file(&self.temporary),
         };
     }
+}
+
+/// The bytes of a file, which are paged in where they are looked at: a file that says it is far
+/// larger than it is costs nothing.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn map(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    // SAFETY: the map is only read. Whoever cuts the file meanwhile ends the program with a signal,
+    // as for every program that maps files.
+    unsafe { Mmap::map(&file) }.map_err(Error::io("read", path))
 }
 
 /// A hash that is the same on all machines and in all versions: FNV-1a, 64 bits.

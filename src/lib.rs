@@ -69,6 +69,8 @@ pub mod device;
 pub mod edit;
 pub mod error;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod memory;
 pub mod metrics;
 pub mod models;

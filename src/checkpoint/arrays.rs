@@ -4,9 +4,10 @@ use std::path::Path;
 
 use npyz::{NpyFile, Order, WriterBuilder};
 use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 use super::tensors;
-use crate::files::create_atomically;
+use crate::files::{self, create_atomically};
 use crate::nn::Values;
 use crate::tensor::Shape;
 use crate::{Error, Result};
@@ -19,7 +20,7 @@ const NPY: &[u8] = b"\x93NUMPY";
 /// # Errors
 /// When it cannot be read, is neither, is cut off, or holds other than finite real numbers.
 pub fn read_arrays(path: &Path) -> Result<Values> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = files::map(path)?;
     let broken = |reason: String| Error::checkpoint(path, reason);
     if bytes.starts_with(NPY) {
         let (shape, values) = read_npy(&bytes).map_err(broken)?;
@@ -30,6 +31,27 @@ pub fn read_arrays(path: &Path) -> Result<Values> {
     }
     let unreadable = |e| broken(format!("neither a .npy nor a complete safetensors file ({e})"));
     tensors(path, &SafeTensors::deserialize(&bytes).map_err(unreadable)?)
+}
+
+/// Type and shape of the arrays of a safetensors or `.npy` file, in words.
+///
+/// # Errors
+/// When it is neither, or cut off.
+pub fn shapes(path: &Path) -> Result<Vec<(String, String)>> {
+    let bytes = files::map(path)?;
+    let broken = |reason: String| Error::checkpoint(path, reason);
+    if bytes.starts_with(NPY) {
+        let (shape, _) = read_npy(&bytes).map_err(broken)?;
+        return Ok(vec![("array".into(), format!("{shape:?}"))]);
+    }
+    let unreadable = |e| broken(format!("neither a .npy nor a complete safetensors file ({e})"));
+    let file = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+    let shown = |(name, view): (&str, TensorView)| {
+        (name.to_owned(), format!("{:?} {:?}", view.dtype(), view.shape()))
+    };
+    let mut shapes: Vec<_> = file.iter().map(shown).collect();
+    shapes.sort();
+    Ok(shapes)
 }
 
 /// Writes a `.npy` file of float32.

@@ -2,10 +2,13 @@
 //! call the same parameters; and plain arrays.
 
 mod arrays;
-pub mod genforce;
 mod lpips;
+mod pickle;
+pub mod published;
+mod torch;
 
-pub use arrays::{read_arrays, write_npy};
+pub use arrays::{read_arrays, shapes, write_npy};
+pub use torch::RawTensor;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,16 +16,19 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::Value;
 
-use crate::files::write_atomically;
+use crate::files::{self, Draft};
 use crate::nn::Values;
 use crate::tensor::Shape;
 use crate::{Error, Result};
 
 /// Metadata key of the description.
 const DESCRIPTION: &str = "semgan";
+
+/// Longest header of a safetensors file, as its format says.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
 
 /// Real tensors by name, and a description.
 #[derive(Clone, Debug, Default)]
@@ -41,13 +47,20 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with it, naming the tensor.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::parse(path, &files::map(path)?)
+    }
+
+    /// The same from the bytes of the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::load`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let broken = |reason: String| Error::checkpoint(path, reason);
         let unreadable = |e: safetensors::SafeTensorError| {
             broken(format!("not a complete safetensors file ({e}); is it a semgan snapshot?"))
         };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(unreadable)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(unreadable)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unreadable)?;
+        let file = SafeTensors::deserialize(bytes).map_err(unreadable)?;
         let text = header.metadata().as_ref().and_then(|m| m.get(DESCRIPTION));
         let text = text.ok_or_else(|| broken("not a semgan snapshot: no description".into()))?;
         let description = serde_json::from_str(text)
@@ -60,7 +73,7 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with it, naming the tensor.
     pub fn plain(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = files::map(path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| {
             Error::checkpoint(path, format!("not a complete safetensors file ({e})"))
         })?;
@@ -145,6 +158,18 @@ pub fn save_tensors(path: &Path, tensors: &Values) -> Result<()> {
     write(path, tensors, None)
 }
 
+/// Writes tensors of any kind of number as a plain safetensors file, atomically.
+///
+/// # Errors
+/// When the system refuses.
+pub fn save_raw(path: &Path, tensors: &BTreeMap<String, RawTensor>) -> Result<()> {
+    let views = tensors.iter().map(|(name, tensor)| {
+        let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
+        (name.as_str(), view.expect("as many bytes as the shape says"))
+    });
+    save_views(path, views, None)
+}
+
 fn write(path: &Path, tensors: &Values, metadata: Option<HashMap<String, String>>) -> Result<()> {
     const { assert!(cfg!(target_endian = "little"), "safetensors hold little-endian numbers") };
     let views = tensors.iter().map(|(name, (shape, values))| {
@@ -152,28 +177,59 @@ fn write(path: &Path, tensors: &Values, metadata: Option<HashMap<String, String>
         let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes);
         (name.as_str(), view.expect("as many bytes as the shape says"))
     });
-    let bytes = safetensors::serialize(views, metadata)
-        .map_err(|e| Error::checkpoint(path, e.to_string()))?;
-    write_atomically(path, &bytes)
+    save_views(path, views, metadata)
+}
+
+fn save_views<'a>(
+    path: &Path,
+    views: impl Iterator<Item = (&'a str, TensorView<'a>)>,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<()> {
+    let draft = Draft::of(path).map_err(Error::io("write", path))?;
+    let failed = |e: SafeTensorError| match e {
+        SafeTensorError::IoError(e) => Error::io("write", path)(e),
+        other => Error::checkpoint(path, other.to_string()),
+    };
+    safetensors::serialize_to_file(views, metadata, draft.path()).map_err(failed)?;
+    draft.publish().map_err(Error::io("write", path))
+}
+
+/// The tensors of a safetensors file that are float32; those of other types are left out.
+///
+/// # Errors
+/// When it cannot be read, or holds a number that is not finite.
+pub fn real_tensors(path: &Path) -> Result<Values> {
+    let bytes = files::map(path)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
+        Error::checkpoint(path, format!("not a complete safetensors file ({e})"))
+    })?;
+    let names = file.iter().filter(|(_, view)| view.dtype() == Dtype::F32);
+    names.map(|(name, view)| Ok((name.to_owned(), real(path, name, &view)?))).collect()
 }
 
 /// Every tensor of a file.
 fn tensors(path: &Path, file: &SafeTensors) -> Result<Values> {
-    let broken = |reason: String| Error::checkpoint(path, reason);
     let mut tensors = BTreeMap::new();
     for (name, view) in file.tensors() {
         if view.dtype() != Dtype::F32 {
-            return Err(broken(format!("{name} has type {:?}, not F32", view.dtype())));
+            let reason = format!("{name} has type {:?}, not F32", view.dtype());
+            return Err(Error::checkpoint(path, reason));
         }
-        let number = |b: &[u8]| f32::from_le_bytes(b.try_into().expect("chunks of four"));
-        let values: Vec<f32> = view.data().chunks_exact(4).map(number).collect();
-        if let Some(k) = values.iter().position(|v| !v.is_finite()) {
-            let value = values[k];
-            return Err(broken(format!("{name}: element {k} is {value}, which is not finite")));
-        }
-        tensors.insert(name, (view.shape().into(), values));
+        let values = real(path, &name, &view)?;
+        tensors.insert(name, values);
     }
     Ok(tensors)
+}
+
+/// A tensor of float32.
+fn real(path: &Path, name: &str, view: &TensorView) -> Result<(Shape, Vec<f32>)> {
+    let numbers = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+    let values: Vec<f32> = numbers.collect();
+    if let Some(k) = values.iter().position(|v| !v.is_finite()) {
+        let reason = format!("{name}: element {k} is {}, which is not finite", values[k]);
+        return Err(Error::checkpoint(path, reason));
+    }
+    Ok((view.shape().into(), values))
 }
 
 /// The description in a file's header; `None` where the file is not whole.
@@ -186,7 +242,7 @@ fn header(path: &Path) -> std::io::Result<Option<Value>> {
     }
     file.read_exact(&mut size)?;
     let size = u64::from_le_bytes(size);
-    if size > length - 8 {
+    if size > (length - 8).min(MAX_HEADER_BYTES) {
         return Ok(None);
     }
     let mut text = Vec::new();

@@ -20,7 +20,7 @@ use crate::edit::sarigan::{
 use crate::files::write_atomically;
 use crate::metrics::sliced_wasserstein;
 use crate::models::sarigan::{Config, Rule};
-use crate::sample::{Look, Noise, Rgb, Sampler, grid, save_png};
+use crate::sample::{Seeding, Look, Noise, Rgb, Sampler, grid, save_png};
 use crate::train::stats::duration;
 use crate::train::{Options, Phase, Recipe, Run, folder, snapshot};
 use crate::{Error, Result};
@@ -53,7 +53,14 @@ const KIMG: f64 = 100.0;
 /// Truncation of everything that is shown.
 const PSI: f64 = 0.7;
 /// Noise would hide what few steps have learned.
-const LOOK: Look = Look { psi: PSI, cutoff: None, noise: Noise::None, class: None, lod: 0.0 };
+const LOOK: Look = Look {
+    psi: PSI,
+    cutoff: None,
+    noise: Noise::None,
+    class: None,
+    lod: 0.0,
+    seeding: Seeding::Own,
+};
 /// Columns and rows of the grids.
 const SIDE: usize = 8;
 /// Pictures that are compared, and directions in which they are.
@@ -123,6 +130,7 @@ fn options(args: &Args, data: PathBuf, dataset: &Dataset) -> Options {
         mirror: true,
         freezed: 0,
         transfer: None,
+        origin: serde_json::Value::Null,
         fingerprint: dataset.fingerprint(),
         data,
         kimg: KIMG,

@@ -16,8 +16,11 @@ mod data;
 mod demo;
 mod devices;
 mod doctor;
+mod export;
 mod factorise;
 mod groups;
+mod import;
+mod info;
 mod interpolate;
 mod mix;
 mod networks;
@@ -68,6 +71,9 @@ enum Command {
     Groups(groups::Args),
     Ppl(ppl::Args),
     Separability(separability::Args),
+    Import(import::Args),
+    Export(export::Args),
+    Info(info::Args),
     Data(data::Args),
     Devices(devices::Args),
     Doctor(doctor::Args),
@@ -141,6 +147,9 @@ pub fn main() -> ExitCode {
         Command::Groups(args) => groups::run(&args),
         Command::Ppl(args) => ppl::run(&args),
         Command::Separability(args) => separability::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Info(args) => info::run(&args),
         Command::Data(args) => data::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -143,7 +143,7 @@ impl FileArgs {
             }
             _ => {}
         }
-        let look = Look { class: self.class, ..Look::default() };
+        let look = Look { class: self.class, ..snapshot::look(&file) };
         Ok(Found { file, look, modes: None, sizes, system })
     }
 }
@@ -163,7 +163,8 @@ impl NetworkArgs {
             let reason = format!("{k} modes; {MAX_MODES} at most");
             return Err(Error::config("--trunc-modes", reason));
         }
-        Ok(Found { look: Look { class: self.file.class, ..look }, modes, ..found })
+        let Look { psi, cutoff, noise, .. } = look;
+        Ok(Found { look: Look { psi, cutoff, noise, ..found.look }, modes, ..found })
     }
 
     /// Finds the snapshot, opens the device and reads the network.

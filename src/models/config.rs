@@ -214,6 +214,26 @@ impl Config {
         }
     }
 
+    /// Taps of the resampling filter.
+    pub fn blur_kernel(&self) -> Vec<f64> {
+        match self {
+            Self::Sarigan(config) => config.blur_kernel.clone(),
+            Self::StyleGan2(config) => config.blur_kernel.clone(),
+            Self::SemanticStyleGan(config) => config.blur_kernel.clone(),
+            Self::StyleGan(_) | Self::Pggan(_) => vec![1.0, 2.0, 1.0],
+        }
+    }
+
+    /// Channels of the picture.
+    pub fn image_channels(&self) -> usize {
+        match self {
+            Self::Sarigan(_) | Self::SemanticStyleGan(_) => 3,
+            Self::StyleGan2(config) => config.image_channels,
+            Self::StyleGan(config) => config.image_channels,
+            Self::Pggan(config) => config.image_channels,
+        }
+    }
+
     /// Refuses a network whose pictures are not square, for what can only work on square ones.
     ///
     /// # Errors

@@ -15,12 +15,19 @@ pub struct EqualLinear {
     gain: f64,
     /// Gain behind the activation, where there is one.
     activation: Option<f64>,
+    /// Added to the output.
+    offset: f64,
 }
 
 impl EqualLinear {
     /// Parameters `weight` and `bias`; the bias starts as `bias` says.
     pub fn new(b: &mut Builder, inputs: usize, outputs: usize, bias: Init) -> Self {
         Self::with(b, [inputs, outputs], bias, 1.0, (1.0, None))
+    }
+
+    /// The same, with a number added to the output.
+    pub fn shifted(self, offset: f64) -> Self {
+        Self { offset, ..self }
     }
 
     /// The same with an activation and a learning-rate multiplier.
@@ -46,6 +53,7 @@ impl EqualLinear {
             lr_mul,
             gain,
             activation,
+            offset: 0.0,
         }
     }
 
@@ -61,6 +69,7 @@ impl EqualLinear {
         let y = x.scaled_linear(&self.weight.get(), Some(&bias), [scale, self.lr_mul]);
         match self.activation {
             Some(gain) => y.map(|y| y.leaky_relu(0.2) * gain),
+            None if self.offset != 0.0 => y + self.offset,
             None => y,
         }
     }

@@ -120,6 +120,12 @@ impl Builder {
         buffer
     }
 
+    /// Keys and sizes of what was asked for so far: parameters, then buffers.
+    pub fn keys(&self) -> [Vec<(String, Shape)>; 2] {
+        [&self.params, &self.buffers]
+            .map(|all| all.iter().map(|p| (p.0.key.clone(), p.shape().clone())).collect())
+    }
+
     /// Trainable numbers that were asked for so far.
     pub fn count(&self) -> usize {
         self.params.iter().map(|p| p.shape().numel()).sum()

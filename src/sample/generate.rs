@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::numpy::randn;
 use super::{LabelMap, Rgb, modes, nearest};
 use crate::Result;
 use crate::device::Device;
@@ -24,6 +25,17 @@ pub enum Noise {
     None,
 }
 
+/// What a seed gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seeding {
+    /// Latent and noise from the counter-based generator.
+    #[default]
+    Own,
+    /// The latent from NumPy's legacy generator, the noise that the network has stored: what
+    /// NVIDIA's programs draw for the seed.
+    NumPy,
+}
+
 /// How pictures are made of styles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {
@@ -37,11 +49,14 @@ pub struct Look {
     pub class: Option<usize>,
     /// Level of detail of networks that grow.
     pub lod: f64,
+    /// What a seed gives.
+    pub seeding: Seeding,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { psi: 1.0, cutoff: None, noise: Noise::Const, class: None, lod: 0.0 }
+        let (noise, seeding) = (Noise::Const, Seeding::Own);
+        Self { psi: 1.0, cutoff: None, noise, class: None, lod: 0.0, seeding }
     }
 }
 
@@ -112,9 +127,13 @@ impl<'a> Sampler<'a> {
 
     /// z `[1, Z]` of a seed.
     pub fn z(&self, seed: u64) -> Tensor {
-        let draw = Draw { seed, stream: Stream::SampleLatent.of(0), step: 0 };
-        let width = self.sizes.latent;
-        Tensor::from_slice(&normals(draw, width), [1, width], &self.device)
+        let (width, draw) = (self.sizes.latent, Stream::SampleLatent.of(0));
+        let z = match self.look.seeding {
+            Seeding::Own => normals(Draw { seed, stream: draw, step: 0 }, width),
+            // NumPy's seeds have 32 bits.
+            Seeding::NumPy => randn(seed as u32, width),
+        };
+        Tensor::from_slice(&z, [1, width], &self.device)
     }
 
     /// w `[1, W]` of a seed, before any truncation.
@@ -174,6 +193,9 @@ impl<'a> Sampler<'a> {
 
     /// The noise of every layer for a seed, `[1, ...]` each.
     pub fn noise(&self, seed: u64) -> Vec<Tensor> {
+        if self.look.seeding == Seeding::NumPy && self.look.noise == Noise::Const {
+            return self.g.noise();
+        }
         let layer = |(k, &[c, h, w]): (usize, &[usize; 3])| {
             let draw = |seed, step| Draw { seed, stream: Stream::SampleNoise.of(k), step };
             let values = match self.look.noise {

@@ -1,7 +1,7 @@
 //! Pictures for people: which ones are asked for, and how they reach the disk.
 //!
 //! - `seeds.rs` reads `--seeds`, `--group` and `--grid`,
-//! - `generate.rs` makes them from seeds,
+//! - `generate.rs` makes them from seeds, `numpy.rs` draws those of other programs,
 //! - `grid.rs` turns network output into 8-bit pictures and arranges them,
 //! - `heat.rs` colours maps of numbers, and lays them over a picture,
 //! - `sheet.rs` arranges what is compared, with labels,
@@ -23,12 +23,13 @@ mod labels;
 mod latents;
 mod modes;
 mod movie;
+mod numpy;
 mod png;
 mod project;
 mod seeds;
 mod sheet;
 
-pub use generate::{Look, Noise, Sampler};
+pub use generate::{Look, Noise, Sampler, Seeding};
 pub use grid::{Rgb, grid};
 pub use heat::Plane;
 pub use interpolate::{Path, Way, cubic_spline, lerp, slerp};
@@ -36,6 +37,7 @@ pub use labels::LabelMap;
 pub use latents::Latents;
 pub use modes::{modes, nearest};
 pub use movie::{Movie, MovieOptions};
+pub(crate) use png::decode_text;
 pub use png::{read_text, save_labels_png, save_png};
 pub use project::{
     Distance, Likeness, Losses, NoiseScale, PivotalTuning, Projection, ProjectionOptions, Ramp,

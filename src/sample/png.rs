@@ -1,7 +1,7 @@
 //! PNG files that say where they come from.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::Path;
 
 use super::{LabelMap, Rgb};
@@ -75,7 +75,10 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<Vec<(String, String)>> {
     decode_text(BufReader::new(file)).map_err(io::Error::from).map_err(Error::io("read", path))
 }
 
-fn decode_text(file: BufReader<File>) -> Result<Vec<(String, String)>, png::DecodingError> {
+/// The same from a file's bytes.
+pub(crate) fn decode_text(
+    file: impl BufRead + Seek,
+) -> Result<Vec<(String, String)>, png::DecodingError> {
     let mut reader = png::Decoder::new(file).read_info()?;
     reader.finish()?; // chunks may stand behind the pixels
     let info = reader.info();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::options::Options;
-use super::snapshot;
+use super::{adopt, snapshot};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::files::{leftovers, write_atomically};
@@ -26,6 +26,12 @@ pub struct Resumed {
 }
 
 impl Resumed {
+    /// Whether it is a file that another program's was made into, which goes on in a folder of its
+    /// own.
+    pub fn is_adopted(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(adopt::is_adopted)
+    }
+
     /// What to say where the device runs other kernels than the run so far, or other forms of them.
     pub fn other_kernels(&self, device: &Device) -> Option<String> {
         let describe = |kernels: &str, tuning: Option<&str>| match tuning {

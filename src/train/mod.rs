@@ -5,6 +5,7 @@
 //! is a function of (seed, step), so that a run that stops and resumes equals one that does not.
 
 pub mod adaptation;
+pub mod adopt;
 pub mod augment;
 pub mod folder;
 pub mod game;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::growing::Stage;
 use super::recipe::{Phase, Recipe};
-use crate::models::Config;
+use crate::models::{Config, System};
 use crate::ops::norm::stddev_group;
 use crate::{Error, Result};
 
@@ -31,7 +32,12 @@ pub struct Options {
     /// Run folder or snapshot whose networks are the first ones.
     #[serde(default)]
     pub transfer: Option<PathBuf>,
-    /// What the pictures are: names and sizes, hashed.
+    /// Where the networks come from, if another program trained them before: whose layout, and its
+    /// trainer's arguments.
+    #[serde(default)]
+    pub origin: Value,
+    /// What the pictures are: names and sizes, hashed; empty for networks of another program, which
+    /// goes on with any pictures and flags.
     pub fingerprint: String,
 
     /// Folder or archive of pictures.
@@ -54,6 +60,10 @@ impl Options {
     /// # Errors
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
+        if self.network.system() == System::SemanticStyleGan {
+            let reason = "semantic_stylegan can be sampled here, not trained";
+            return Err(Error::config("--resume or --transfer", reason));
+        }
         check_res(self.network.resolution())?;
         self.network.check_square()?;
         let positive = [
@@ -160,7 +170,7 @@ impl Options {
             ("--data (other pictures)", self.fingerprint == before.fingerprint),
         ];
         let changed: Vec<_> = compared.iter().filter(|(_, same)| !same).map(|(f, _)| *f).collect();
-        if changed.is_empty() || is_override {
+        if changed.is_empty() || is_override || before.fingerprint.is_empty() {
             return Ok(());
         }
         let reason = "differs from the resumed run, which would change its arithmetic; leave it \

@@ -231,6 +231,7 @@ mod tests {
             mirror: false,
             freezed: 0,
             transfer: None,
+            origin: serde_json::Value::Null,
             fingerprint: String::new(),
             data: PathBuf::new(),
             kimg: 1.0,

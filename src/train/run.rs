@@ -43,6 +43,8 @@ pub enum Outcome {
     Stopped,
 }
 
+/// The first file of a run's folder with a picture.
+const REALS: &str = "reals.png";
 /// Steps from one look at the probability of augmentations to the next.
 const ADAPT_EVERY: u64 = 4;
 
@@ -135,9 +137,10 @@ impl Run {
         let (options, total) = (self.options.clone(), self.options.images());
         let text = serde_json::to_string_pretty(&options).expect("options are plain data");
         write_atomically(&self.folder.join(folder::OPTIONS), text.as_bytes())?;
-        if self.state.step == 0 {
+        if !self.folder.join(REALS).exists() {
             self.begin()?;
-        } else {
+        }
+        if self.state.step > 0 {
             self.log(watch, &format!("resumed at step {}", self.state.step))?;
         }
         let order =
@@ -217,7 +220,7 @@ impl Run {
         let (columns, rows) = grid_size(self.options.network.resolution());
         let picture = |k: usize| Rgb::from_dataset(&self.dataset, k % self.dataset.len());
         let reals: Vec<Rgb> = (0..columns * rows).map(picture).collect::<Result<_>>()?;
-        save_png(self.folder.join("reals.png"), &grid(&reals, columns, rows), &[])?;
+        save_png(self.folder.join(REALS), &grid(&reals, columns, rows), &[])?;
         self.fakes(&self.folder.join("fakes_init.png"))
     }
 

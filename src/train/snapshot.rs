@@ -5,19 +5,21 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::adopt;
 use super::options::Options;
 use super::state::{Signs, State};
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::published::Layout;
 use crate::device::Device;
 use crate::models::{Config, Generator, sarigan};
 use crate::nn::{Builder, Moments, Network, Parameters};
 use crate::ops::random::{Draw, Stream, normals};
-use crate::sample::{Look, Sampler};
+use crate::sample::{Look, Sampler, Seeding};
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
 
 /// Version of the layout below.
-const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 2;
 /// Latents behind the mean style.
 const MEAN_STYLES: usize = 4096;
 
@@ -155,6 +157,18 @@ pub fn network_config(file: &Checkpoint) -> Result<Config> {
     Ok(config)
 }
 
+/// The level of detail at which a snapshot's pictures are the best it can make.
+pub fn lod(file: &Checkpoint) -> f64 {
+    file.field::<Counters>("counters").ok().and_then(|counters| counters.lod).unwrap_or(0.0)
+}
+
+/// How its pictures look where nothing else is asked for.
+pub fn look(file: &Checkpoint) -> Look {
+    let is_nvidia = adopt::layout(file) == Some(Layout::Nvidia.name());
+    let seeding = if is_nvidia { Seeding::NumPy } else { Seeding::Own };
+    Look { lod: lod(file), seeding, ..Look::default() }
+}
+
 /// An averaged generator, for sampling.
 pub struct Trained<G: ?Sized = dyn Generator> {
     /// What it is.
@@ -230,6 +244,10 @@ fn trained<G: ?Sized>(
 /// When they are missing or not understood.
 pub fn options(file: &Checkpoint) -> Result<Options> {
     network_config(file)?;
+    if file.description.get("options").is_none() {
+        let reason = "holds no optimisers to go on with; start a new run on it: --transfer";
+        return Err(Error::checkpoint(&file.path, reason));
+    }
     file.field("options")
 }
 
@@ -243,6 +261,12 @@ pub fn transfer(file: &Checkpoint, options: &Options, device: &Device) -> Result
         let reason = "holds networks of another kind or size; give the same --cfg, --res, --preset \
                       and further flags of the model";
         return Err(Error::checkpoint(&file.path, reason));
+    }
+    for (prefix, name) in [("g.", "generator in training"), ("d.", "discriminator")] {
+        if !file.tensors.keys().any(|key| key.starts_with(prefix)) {
+            let reason = format!("holds no {name}, only what samples are made with");
+            return Err(Error::checkpoint(&file.path, reason));
+        }
     }
     let blame = |e| file.blame(e);
     let generator = |b: &mut Builder| config.generator(b, device);

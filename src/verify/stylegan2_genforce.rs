@@ -9,7 +9,7 @@ use super::case::{Context, Outputs};
 use super::pggan::{features, is_activated};
 use super::{Row, training};
 use crate::Result;
-use crate::checkpoint::genforce::{self, Source};
+use crate::checkpoint::published::{Source, genforce};
 use crate::models::stylegan::truncate;
 use crate::models::stylegan2::{
     Config, ConvLayer, Discriminator, EPS, GAIN, Generator, ModulatedConv, StyledConv, ToRgb,
@@ -253,6 +253,7 @@ fn mod_conv_block(c: &Context) -> Result<Outputs> {
     let config = Config {
         style_dim: w.size(1),
         image_channels: outputs,
+        modulation_offset: 1.0,
         blur_kernel: c.ints("filtering_kernel")?.into_iter().map(|tap| tap as f64).collect(),
         ..Config::default()
     };

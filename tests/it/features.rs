@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 
 use safetensors::SafeTensors;
-use semgan::checkpoint::genforce;
+use semgan::checkpoint::published::genforce;
 use semgan::models::linear_semantics::{Config, Extractor};
 use semgan::models::stylegan::truncate;
 use semgan::models::{Generator, pggan, sarigan, semantic_stylegan, stylegan, stylegan2};

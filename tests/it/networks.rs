@@ -1,6 +1,6 @@
 //! The networks of all papers: their published sizes, and pictures that are not square.
 
-use semgan::checkpoint::genforce;
+use semgan::checkpoint::published::genforce;
 use semgan::models::{Discriminator as _, Generator as _};
 use semgan::models::{pggan, sarigan, semantic_stylegan, stylegan, stylegan2};
 use semgan::nn::{Builder, Network};

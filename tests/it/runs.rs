@@ -87,6 +87,7 @@ impl Place {
             mirror: true,
             freezed: 0,
             transfer: None,
+            origin: serde_json::Value::Null,
             fingerprint: self.dataset().fingerprint(),
             data: self.path("data"),
             kimg: (steps * BATCH) as f64 / 1000.0,

@@ -4,7 +4,6 @@ mod args;
 mod resolve;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use super::watch::Terminal;
 use crate::Result;
@@ -18,7 +17,7 @@ pub(super) use args::Args;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let device = args.device.open()?;
-    let resumed = match &args.resume {
+    let mut resumed = match &args.resume {
         Some(wanted) => {
             let (resumed, passed_over) = folder::resume(wanted, &args.outdir)?;
             passed_over.iter().for_each(|p| say!("passed over {p}"));
@@ -43,14 +42,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(dry_run(&options, &plan, &device)?);
     }
     plan.check(&options)?;
-    let run = match &resumed {
+    let run = match &mut resumed {
         Some(from) => {
+            if from.is_adopted() {
+                from.folder = folder::create(&args.outdir, &description(args, &options))?;
+            }
             if let Some(other) = from.other_kernels(&device) {
                 say!("warning: {other}");
             }
             Run::resume(from, options, dataset, &device)?
         }
-        None => create(args, options, dataset, &device)?,
+        None => {
+            let description = description(args, &options);
+            Run::create(&args.outdir, &description, options, dataset, &device)?
+        }
     };
     let folder = run.folder.clone();
     say!("folder: {} at step {}", folder.display(), run.state.step);
@@ -113,13 +118,15 @@ fn dry_run(options: &Options, plan: &Plan, device: &Device) -> Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// A new run; its folder's name says what is trained.
-fn create(args: &Args, options: Options, dataset: Arc<Dataset>, device: &Device) -> Result<Run> {
+/// What the name of a new run's folder says.
+fn description(args: &Args, options: &Options) -> String {
     let name = options.data.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let preset = format!("{:?}", resolve::preset(args)).to_lowercase();
     let (system, res) = (options.network.system().name(), options.network.resolution());
+    let sizes = match options.origin["layout"].as_str() {
+        Some(layout) => layout.to_owned(),
+        None => format!("{:?}", resolve::preset(args)).to_lowercase(),
+    };
     let batch = options.batch;
     let desc = args.desc.as_ref().map_or(String::new(), |desc| format!("-{desc}"));
-    let description = format!("{system}-{name}-{preset}{res}-batch{batch}{desc}");
-    Run::create(&args.outdir, &description, options, dataset, device)
+    format!("{system}-{name}-{sizes}{res}-batch{batch}{desc}")
 }

@@ -12,7 +12,7 @@ use crate::models::sarigan::Form;
 use crate::models::{Config, System};
 use crate::train::augment::Pipeline;
 use crate::train::options::check_res;
-use crate::train::{Augment, Growing, Options, Phase, Recipe};
+use crate::train::{Augment, Growing, Options, Phase, Recipe, folder, snapshot};
 use crate::{Error, Result};
 
 /// From what was typed to what it means: flags, else the resumed run's options, else defaults.
@@ -23,14 +23,15 @@ pub(super) fn options(
 ) -> Result<(Options, Arc<Dataset>)> {
     let data = match (&args.data, before) {
         (Some(data), _) => data.clone(),
-        (None, Some(before)) => before.data.clone(),
-        (None, None) => return Err(Error::config("--data", "is missing")),
+        (None, Some(before)) if !before.data.as_os_str().is_empty() => before.data.clone(),
+        _ => return Err(Error::config("--data", "is missing")),
     };
-    let res = match args.res.or(before.map(|b| b.network.resolution())) {
+    let given = given(args, before)?;
+    let res = match args.res.or(given.as_ref().map(Config::resolution)) {
         Some(res) => res,
         None => default_res(&data, device)?,
     };
-    let mut network = network(args, before, res)?;
+    let mut network = network(args, given.as_ref(), res)?;
     let kimg = args.kimg.or(before.map(|b| b.kimg)).unwrap_or(100.0);
     let batch = args.batch.or(before.map(|b| b.batch)).unwrap_or(16);
     let batch_gpu = before.filter(|b| b.batch_gpu < b.batch).map(|b| b.batch_gpu);
@@ -52,6 +53,7 @@ pub(super) fn options(
         mirror: args.mirror.or(before.map(|b| b.mirror)).unwrap_or(false),
         freezed: args.freezed.or(before.map(|b| b.freezed)).unwrap_or(0),
         transfer: args.transfer.clone().or(before.and_then(|b| b.transfer.clone())),
+        origin: before.map(|b| b.origin.clone()).unwrap_or_default(),
         fingerprint: String::new(),
         data,
         kimg,
@@ -74,17 +76,20 @@ pub(super) fn preset(args: &Args) -> Preset {
     args.preset.unwrap_or(Preset::Tiny)
 }
 
-/// The system that is asked for or that the resumed run has.
-fn system(args: &Args, before: Option<&Options>) -> System {
-    let asked = args.cfg.map(System::from);
-    asked.or(before.map(|b| b.network.system())).unwrap_or(System::Sarigan)
+/// The networks of the resumed run, or those that a new one starts from.
+fn given(args: &Args, before: Option<&Options>) -> Result<Option<Config>> {
+    match (before, &args.transfer) {
+        (Some(before), _) => Ok(Some(before.network.clone())),
+        (None, Some(path)) => Ok(Some(snapshot::network_config(&folder::network(path)?.0)?)),
+        (None, None) => Ok(None),
+    }
 }
 
-/// The networks of a preset or of the resumed run, with what the flags say.
-fn network(args: &Args, before: Option<&Options>, res: usize) -> Result<Config> {
-    let system = system(args, before);
-    let before = before.map(|b| &b.network);
-    let before = before.filter(|b| b.resolution() == res && b.system() == system);
+/// The networks of a preset or those that are given, with what the flags say.
+fn network(args: &Args, given: Option<&Config>, res: usize) -> Result<Config> {
+    let asked = args.cfg.map(System::from);
+    let system = asked.or(given.map(Config::system)).unwrap_or(System::Sarigan);
+    let before = given.filter(|b| b.resolution() == res && b.system() == system);
     let mut network = match (args.preset, before) {
         (None, Some(before)) => before.clone(),
         _ => {

@@ -44,10 +44,17 @@ pub struct Config {
     pub own_styles: bool,
     /// Classes; 0 without.
     pub classes: usize,
+    /// Where classes enter as in StyleGAN2-ADA, layers of the mapping behind the discriminator's
+    /// embedding, with which what it read is multiplied. Labels are then normalised apart from the
+    /// latent. Without, as in GenForce: both are normalised together, and each class has a score.
+    pub projection: Option<usize>,
     /// Channels at each resolution from 4 to `size`.
     pub channels: BTreeMap<usize, usize>,
     /// Whether styled convolutions normalise what the style scaled.
     pub demodulate: bool,
+    /// Added to the scales that a style gives: 1 where the biases that make them leave it out, as
+    /// GenForce's do.
+    pub modulation_offset: f64,
     /// Taps of the resampling filter.
     pub blur_kernel: Vec<f64>,
     /// How the generator makes its picture; residual ones do not exist.
@@ -96,8 +103,10 @@ impl Config {
             lr_mlp: 0.01,
             own_styles: false,
             classes: 0,
+            projection: None,
             channels: channels(size, 2),
             demodulate: true,
+            modulation_offset: 0.0,
             blur_kernel: vec![1.0, 3.0, 3.0, 1.0],
             generator: Architecture::Skip,
             final_tanh: false,
@@ -144,6 +153,9 @@ impl Config {
         }
         if self.generator == Architecture::Residual {
             return refuse("generator", "no file of a residual one was ever published");
+        }
+        if !self.modulation_offset.is_finite() {
+            return refuse("modulation_offset", "is not a finite number");
         }
         let sum: f64 = self.blur_kernel.iter().sum();
         if sum <= 0.0 || sum.is_nan() {

@@ -1,5 +1,6 @@
 //! Picture to score.
 
+use super::layers::Embedding;
 use super::{Architecture, Config, EPS};
 use crate::device::Device;
 use crate::models::stylegan::of_class;
@@ -178,6 +179,32 @@ pub struct Discriminator {
     features: Features,
     final_linear: [EqualLinear; 2],
     classes: usize,
+    class_map: Option<ClassMap>,
+}
+
+/// What is read of a picture has to point to where its label is mapped: StyleGAN2-ADA.
+struct ClassMap {
+    embedding: Embedding,
+    layers: Vec<EqualLinear>,
+}
+
+impl ClassMap {
+    fn new(b: &mut Builder, config: &Config, layers: usize) -> Self {
+        let width = config.channels[&4];
+        let embedding = Embedding::new(b, config.classes, width);
+        let layer = |k: usize| {
+            let key = k.to_string();
+            b.at(&key, |b| EqualLinear::activated(b, width, width, config.lr_mlp))
+        };
+        Self { embedding, layers: (0..layers).map(layer).collect() }
+    }
+
+    /// What was read `[B, C]` and label `[B, classes]` to a score `[B]`.
+    fn score(&self, read: &Tensor, label: Option<&Tensor>) -> Tensor {
+        let start = self.embedding.forward(label);
+        let mapped = self.layers.iter().fold(start, |x, layer| layer.forward(&x));
+        (read * mapped).sum(&[1], false) * (1.0 / (read.size(1) as f64).sqrt())
+    }
 }
 
 impl Discriminator {
@@ -189,10 +216,14 @@ impl Discriminator {
         let hidden = b.at("final_linear.0", |b| {
             EqualLinear::activated(b, config.base_area() * last, width, 1.0)
         });
+        let layers = config.projection.filter(|_| classes > 0);
+        let outputs = if layers.is_some() { last } else { classes.max(1) };
         let score = b.at("final_linear.1", |b| {
-            EqualLinear::new(b, width, classes.max(1), Init::Constant(0.0))
+            EqualLinear::new(b, width, outputs, Init::Constant(0.0))
         });
-        Self { features, final_linear: [hidden, score], classes }
+        let map = |layers| b.at("class_map", |b| ClassMap::new(b, config, layers));
+        let class_map = layers.map(map);
+        Self { features, final_linear: [hidden, score], classes, class_map }
     }
 }
 
@@ -211,6 +242,10 @@ impl models::Discriminator for Discriminator {
     ) -> Judgement {
         let x = self.features.forward(picture, group);
         let scores = self.final_linear.iter().fold(x, |x, layer| layer.forward(&x));
-        Judgement { pred: of_class(&scores, self.classes, label), info: None, classes: None }
+        let pred = match &self.class_map {
+            Some(map) => map.score(&scores, label),
+            None => of_class(&scores, self.classes, label),
+        };
+        Judgement { pred, info: None, classes: None }
     }
 }

@@ -10,19 +10,37 @@ use crate::tensor::Tensor;
 
 /// Latent to style: pixel norm, then fully connected layers.
 pub struct Mapping {
-    input: LatentInput,
+    input: Input,
     style: Vec<EqualLinear>,
 }
 
+/// What the first layer reads.
+enum Input {
+    /// Latent and embedded label, normalised together.
+    Joint(LatentInput),
+    /// Both, each normalised on its own.
+    Apart(Embedding),
+}
+
 impl Mapping {
-    /// Registers `style.1` and on, and `label_weight` where there are classes.
+    /// Registers `style.1` and on, and where there are classes `label_weight` or `embed`.
     pub fn new(config: &Config, b: &mut Builder) -> Self {
         let width = config.latent_dim.unwrap_or(config.style_dim);
         let hidden = config.mlp_width.unwrap_or(config.style_dim);
         let last = config.style_dim * if config.own_styles { config.n_latents() } else { 1 };
-        let input = LatentInput::new(b, config.classes, width);
+        let (input, first) = match config.projection.filter(|_| config.classes > 0) {
+            Some(_) => {
+                let embedding = Embedding::new(b, config.classes, config.style_dim);
+                (Input::Apart(embedding), width + config.style_dim)
+            }
+            None => {
+                let input = LatentInput::new(b, config.classes, width);
+                let first = input.width();
+                (Input::Joint(input), first)
+            }
+        };
         let layer = |k: usize| {
-            let from = if k == 1 { input.width() } else { hidden };
+            let from = if k == 1 { first } else { hidden };
             let to = if k == config.n_mlp { last } else { hidden };
             b.at(&format!("style.{k}"), |b| EqualLinear::activated(b, from, to, config.lr_mlp))
         };
@@ -37,7 +55,32 @@ impl Mapping {
     /// When the shapes do not fit, or a label is missing.
     #[track_caller]
     pub fn forward(&self, z: &Tensor, label: Option<&Tensor>) -> Tensor {
-        self.style.iter().fold(self.input.forward(z, label), |x, layer| layer.forward(&x))
+        let x = match &self.input {
+            Input::Joint(input) => input.forward(z, label),
+            Input::Apart(embedding) => {
+                Tensor::cat(&[&z.pixel_norm(1, EPS), &embedding.forward(label)], 1)
+            }
+        };
+        self.style.iter().fold(x, |x, layer| layer.forward(&x))
+    }
+}
+
+/// Label to a vector of mean square 1: StyleGAN2-ADA.
+pub(super) struct Embedding(EqualLinear);
+
+impl Embedding {
+    /// Registers `embed`.
+    pub(super) fn new(b: &mut Builder, classes: usize, width: usize) -> Self {
+        Self(b.at("embed", |b| EqualLinear::new(b, classes, width, Init::Constant(0.0))))
+    }
+
+    /// Label `[B, classes]` to `[B, width]`.
+    ///
+    /// # Panics
+    /// When it is missing or of another width.
+    #[track_caller]
+    pub(super) fn forward(&self, label: Option<&Tensor>) -> Tensor {
+        self.0.forward(label.expect("a network with classes needs a label")).pixel_norm(1, EPS)
     }
 }
 
@@ -116,8 +159,9 @@ impl ModulatedConv {
         built: (&Config, &Device),
     ) -> Self {
         Self::with(b, size, form, built, |b| {
-            let width = built.0.style_dim;
-            b.at("modulation", |b| EqualLinear::new(b, width, size[0], Init::Constant(1.0)))
+            let (width, offset) = (built.0.style_dim, built.0.modulation_offset);
+            let first = Init::Constant(1.0 - offset);
+            b.at("modulation", |b| EqualLinear::new(b, width, size[0], first).shifted(offset))
         })
     }
 }

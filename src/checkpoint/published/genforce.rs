@@ -2,13 +2,14 @@
 //!
 //! The networks are those of [`stylegan2`](crate::models::stylegan2) under other keys, except that
 //! GenForce adds 1 to what modulates, and that layers which double the resolution store their
-//! kernels turned by 180 degrees.
+//! kernels turned by 180 degrees. StyleGAN and PGGAN have GenForce's keys here, too.
 
 use serde::Deserialize;
 
 use crate::models::stylegan2::{Architecture, Config};
-use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
+
+use super::naming::Source;
 
 /// Arguments of GenForce's constructors. What a file leaves out is as published.
 #[derive(Clone, Debug, Deserialize)]
@@ -80,6 +81,7 @@ impl StyleGan2 {
             classes: self.label_size,
             channels: (2..=self.resolution.ilog2()).map(|k| (1 << k, channels(1 << k))).collect(),
             demodulate: self.demodulate,
+            modulation_offset: 1.0,
             generator: self.architecture.unwrap_or(Architecture::Skip),
             final_tanh: self.final_tanh,
             discriminator: self.architecture.unwrap_or(Architecture::Residual),
@@ -87,66 +89,6 @@ impl StyleGan2 {
             stddev_group: self.minibatch_std_group_size.max(1),
             stddev_maps: if has_deviation { self.minibatch_std_channels } else { 0 },
             ..Config::default()
-        })
-    }
-}
-
-/// What is done to a stored tensor, before it is reshaped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    Nothing,
-    /// Kernels `[O, I, k, k]` turned by 180 degrees.
-    Turned,
-    /// Plus 1.
-    Raised,
-}
-
-/// Where a parameter comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// GenForce's key.
-    pub key: String,
-    change: Change,
-}
-
-impl Source {
-    fn of(key: String) -> Self {
-        Self { key, change: Change::Nothing }
-    }
-
-    /// Our parameter, of a shape, from GenForce's. Differentiable.
-    ///
-    /// # Errors
-    /// When the sizes differ.
-    pub fn convert(&self, stored: &Tensor, shape: &Shape) -> Result<Tensor> {
-        if stored.numel() != shape.numel() {
-            let reason = format!("of shape {:?}, for one of {shape:?}", stored.shape());
-            return Err(Error::config(&self.key, reason));
-        }
-        let changed = match self.change {
-            Change::Nothing => stored.clone(),
-            Change::Turned => stored.flip(&[2, 3]),
-            Change::Raised => stored + 1.0,
-        };
-        Ok(changed.reshape(shape))
-    }
-}
-
-impl Source {
-    /// GenForce's tensor, of a shape, from our parameter: what [`Source::convert`] undoes.
-    ///
-    /// # Errors
-    /// When the sizes differ.
-    pub fn restore(&self, ours: &Tensor, shape: &Shape) -> Result<Tensor> {
-        if ours.numel() != shape.numel() {
-            let reason = format!("of shape {:?}, for one of {shape:?}", ours.shape());
-            return Err(Error::config(&self.key, reason));
-        }
-        let reshaped = ours.reshape(shape);
-        Ok(match self.change {
-            Change::Nothing => reshaped,
-            Change::Turned => reshaped.flip(&[2, 3]),
-            Change::Raised => reshaped - 1.0,
         })
     }
 }
@@ -163,12 +105,12 @@ pub fn generator(ours: &str) -> Result<Source> {
     let number = |text: &str| text.parse::<usize>().map_err(|_| unknown(ours));
     let parts: Vec<&str> = ours.split('.').collect();
     let found = match parts.as_slice() {
-        ["label_weight"] => Some(Source::of("mapping.label_weight".into())),
+        ["label_weight"] => Some(Source::of("mapping.label_weight")),
         ["style", k, name] => {
             let k = number(k)?.checked_sub(1).ok_or_else(|| unknown(ours))?;
             Some(Source::of(format!("mapping.dense{k}.{name}")))
         }
-        ["input", "input"] => Some(Source::of("synthesis.early_layer.const".into())),
+        ["input", "input"] => Some(Source::of("synthesis.early_layer.const")),
         ["noises", name] => {
             let k = number(name.strip_prefix("noise_").unwrap_or(name))?;
             Some(Source::of(format!("synthesis.layer{k}.noise")))
@@ -184,16 +126,17 @@ pub fn generator(ours: &str) -> Result<Source> {
 
 /// Part of layer k of a kind.
 fn layer(kind: &str, k: usize, part: &[&str]) -> Option<Source> {
-    let (name, change) = match part {
-        ["conv", "weight"] if kind == "layer" && k % 2 == 1 => ("weight", Change::Turned),
-        ["conv", "weight"] => ("weight", Change::Nothing),
-        ["conv", "modulation", "weight"] => ("style.weight", Change::Nothing),
-        ["conv", "modulation", "bias"] => ("style.bias", Change::Raised),
-        ["noise", "weight"] => ("noise_strength", Change::Nothing),
-        ["activate", "bias"] | ["bias"] => ("bias", Change::Nothing),
+    let name = match part {
+        ["conv", "weight"] => "weight",
+        ["conv", "modulation", "weight"] => "style.weight",
+        ["conv", "modulation", "bias"] => "style.bias",
+        ["noise", "weight"] => "noise_strength",
+        ["activate", "bias"] | ["bias"] => "bias",
         _ => return None,
     };
-    Some(Source { key: format!("synthesis.{kind}{k}.{name}"), change })
+    let source = Source::of(format!("synthesis.{kind}{k}.{name}"));
+    let is_doubled = kind == "layer" && k % 2 == 1 && name == "weight";
+    Some(if is_doubled { source.turned() } else { source })
 }
 
 /// Where a parameter of a discriminator that reads pictures of side `size` comes from.

@@ -1,0 +1,36 @@
+//! One function for each reader of files that others wrote: it takes any bytes and must come back
+//! without a panic. The tests call them on mutated files, `fuzz/` on whatever it finds.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use crate::checkpoint::{Checkpoint, published};
+use crate::sample;
+use crate::train::{adopt, snapshot};
+
+/// What messages name.
+const NAME: &str = "input";
+
+/// Networks of other programs: pickles, PyTorch's zip and legacy containers, every layout.
+pub fn foreign(bytes: &[u8]) {
+    let path = Path::new(NAME);
+    let Ok(published) = published::parse(path, bytes) else { return };
+    if let (Some(layout), published::Contents::Networks(networks)) =
+        (published.layout, published.contents)
+    {
+        let _ = adopt::snapshot(path, layout, *networks);
+    }
+}
+
+/// Snapshots: safetensors with a description.
+pub fn safetensors(bytes: &[u8]) {
+    if let Ok(file) = Checkpoint::parse(Path::new(NAME), bytes) {
+        let _ = snapshot::network_config(&file);
+        let _ = snapshot::options(&file);
+    }
+}
+
+/// The text chunks of a picture.
+pub fn png_text(bytes: &[u8]) {
+    let _ = sample::decode_text(Cursor::new(bytes));
+}
