@@ -68,7 +68,9 @@ pub fn closed_form(weight: &[f64], width: usize) -> Factorization {
     let rows = weight.len() / width;
     assert_eq!(rows * width, weight.len(), "closed_form: rows of {width}");
     let weight = Mat::from_fn(rows, width, |i, k| weight[i * width + k]);
-    let svd = weight.svd().expect("finite weights");
+    // Of the left vectors nobody reads any; with many rows all of them would be most of the work.
+    let svd = if rows > width { weight.thin_svd() } else { weight.svd() };
+    let svd = svd.expect("finite weights");
     let (vectors, values) = (svd.V(), svd.S().column_vector());
     let sign = |k: usize| {
         let column = (0..width).map(|i| vectors[(i, k)]);

@@ -68,9 +68,9 @@ impl System {
                 style_dim: most,
                 channels: channels().collect(),
                 d_channels: channels().collect(),
-                coarse_size: (size / 4).clamp(8, 64),
+                coarse_size: (size / 4).clamp(4, 64),
                 coarse_channel: most,
-                min_feat_size: (size / 16).clamp(4, 16),
+                min_feat_size: (size / 16).clamp(2, 16),
                 local_channel: (most / 8).max(8),
                 ..semantic_stylegan::Config::published(size)
             }),

@@ -60,6 +60,11 @@ pub trait Generator: Send + Sync {
     /// Styles to pictures, with what depends on the weights alone computed once.
     fn synthesizer(&self) -> Box<dyn Synthesizer + '_>;
 
+    /// The styles that the lengths of paths are measured in, each a variable of its own.
+    fn variables(&self, styles: &[Tensor]) -> Vec<Tensor> {
+        styles.iter().map(Tensor::alias).collect()
+    }
+
     /// Takes in the w of a training batch, given in parts.
     fn observe(&self, _w: &[Tensor]) {}
 
@@ -78,17 +83,17 @@ pub trait Synthesizer {
     fn picture(&self, styles: &[Tensor], noise: &[Tensor], lod: f64) -> Tensor;
 
     /// The feature maps `[B, C, r, r']` that classes are read off, from the smallest to the largest.
-    /// "Linear semantics in generative adversarial networks" (Xu and Zheng, CVPR 2021), section 3.
+    /// [`linear_semantics`](super::linear_semantics) has what reads them.
     ///
     /// # Panics
     /// As [`Synthesizer::picture`].
     fn features(&self, styles: &[Tensor], noise: &[Tensor]) -> Vec<Tensor>;
 
-    /// Picture and labels; none where the network makes pictures alone.
+    /// Picture and label map; none where the network makes pictures alone.
     ///
     /// # Panics
     /// As [`Synthesizer::picture`].
-    fn labelled(&self, _styles: &[Tensor], _noise: &[Tensor]) -> Option<Labelled> {
+    fn segmented(&self, _styles: &[Tensor], _noise: &[Tensor]) -> Option<Segmented> {
         None
     }
 
@@ -100,11 +105,13 @@ pub trait Synthesizer {
 
 /// A picture whose pixels have classes.
 #[derive(Clone, Debug)]
-pub struct Labelled {
+pub struct Segmented {
     /// `[B, 3, H, W]`
     pub picture: Tensor,
-    /// The class of each pixel, `[B, H, W]` indices.
-    pub labels: Tensor,
+    /// Scores of the classes, `[B, K, H, W]`; the largest one is the label.
+    pub seg: Tensor,
+    /// The map that it refines: shares of the classes from −1 to 1, `[B, K, c, c]`.
+    pub seg_coarse: Tensor,
 }
 
 /// What a discriminator says of pictures.
@@ -124,7 +131,8 @@ pub trait Discriminator: Send + Sync {
     fn group(&self, n: usize) -> usize;
 
     /// Pictures `[B, 3, H, W]`, of which `group` share a deviation, and labels `[B, classes]` where
-    /// the network has classes, at a level of detail.
+    /// the network has classes, at a level of detail. A network that reads label maps `[B, K, H, W]`
+    /// too finds them in further channels.
     ///
     /// # Panics
     /// When the shapes do not fit, a label is missing, or the level does not exist.

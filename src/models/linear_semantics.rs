@@ -3,9 +3,9 @@
 //!
 //! | here | paper |
 //! | --- | --- |
-//! | [`Kind::Lse`] | equation 1: S = Σ wᵢ up(Tᵢ xᵢ), a linear map of each feature vector |
-//! | [`Kind::Nse1`] | section 3.2: the same with a small network in place of each Tᵢ |
-//! | [`Kind::Nse2`] | section 3.2: convolutions that go up through the maps like a decoder |
+//! | [`Kind::Lse`] | LSE: S = Σ wᵢ up(Tᵢ xᵢ), a linear map of each feature vector |
+//! | [`Kind::Nse1`] | NSE-1: the same with a small network in place of each Tᵢ |
+//! | [`Kind::Nse2`] | NSE-2: convolutions that go up through the maps like a decoder |
 //!
 //! The published code weighs layers by w = a(v) / Σ a(v) of learned v, which the paper leaves out.
 

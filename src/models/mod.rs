@@ -17,4 +17,4 @@ mod config;
 mod interface;
 
 pub use config::{Config, System};
-pub use interface::{Discriminator, Generator, Judgement, Labelled, Sizes, Synthesizer};
+pub use interface::{Discriminator, Generator, Judgement, Segmented, Sizes, Synthesizer};

@@ -5,6 +5,7 @@ pub mod batch_norm;
 pub mod conv;
 pub mod linear;
 pub mod module;
+pub mod network;
 pub mod optim;
 
 pub use batch_norm::{RunningMoments, batch_norm_eval, batch_norm_train};
@@ -13,5 +14,6 @@ pub use conv::{
     resampled_conv2d,
 };
 pub use linear::EqualLinear;
-pub use module::{Builder, Init, Network, Param, Parameters, Values};
+pub use module::{Builder, Init, Param, Parameters, Values};
+pub use network::Network;
 pub use optim::{Adam, AdamForm, Moments, ema_update};

@@ -223,37 +223,6 @@ fn pack(values: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
     slab
 }
 
-/// A model and its parameters.
-pub struct Network<M> {
-    /// The layers.
-    pub model: M,
-    /// What they hold.
-    pub params: Parameters,
-}
-
-impl<M> Network<M> {
-    /// What `build` makes, with initial values drawn from `seed`.
-    pub fn initialized(seed: u64, device: &Device, build: impl FnOnce(&mut Builder) -> M) -> Self {
-        let mut builder = Builder::default();
-        let model = build(&mut builder);
-        Self { model, params: builder.initialized(seed, device) }
-    }
-
-    /// What `build` makes, with values by key.
-    ///
-    /// # Errors
-    /// As [`Builder::loaded`].
-    pub fn loaded(
-        values: &Values,
-        device: &Device,
-        build: impl FnOnce(&mut Builder) -> M,
-    ) -> Result<Self> {
-        let mut builder = Builder::default();
-        let model = build(&mut builder);
-        Ok(Self { model, params: builder.loaded(values, device)? })
-    }
-}
-
 /// All parameters and buffers of one network.
 #[derive(Debug)]
 pub struct Parameters {
@@ -350,6 +319,24 @@ impl Parameters {
     pub fn freeze(&mut self, is_frozen: impl Fn(&str) -> bool) {
         self.frozen = self.params.iter().map(|param| is_frozen(&param.0.key)).collect();
         self.publish();
+    }
+
+    /// A slab of this layout with the own values of what is frozen.
+    ///
+    /// # Panics
+    /// When the sizes differ.
+    #[track_caller]
+    pub fn thawed(&self, slab: &Tensor) -> Tensor {
+        assert_eq!(slab.shape(), self.slab.shape(), "a slab of another network");
+        if !self.frozen.contains(&true) {
+            return slab.clone();
+        }
+        let segment = |(k, &frozen): (usize, &bool)| {
+            let of = if frozen { &self.slab } else { slab };
+            of.segment(self.offsets[k], [self.offsets[k + 1] - self.offsets[k]])
+        };
+        let segments: Vec<Tensor> = self.frozen.iter().enumerate().map(segment).collect();
+        Tensor::cat(&segments.iter().collect::<Vec<_>>(), 0)
     }
 
     fn publish(&mut self) {

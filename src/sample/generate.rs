@@ -249,9 +249,9 @@ impl<'a> Sampler<'a> {
     ) -> impl Iterator<Item = Result<(Rgb, LabelMap)>> {
         let start = |seed: u64| {
             let styles = self.styles(&self.w(seed));
-            let made = self.synthesizer.labelled(&styles, &self.noise(seed));
+            let made = self.synthesizer.segmented(&styles, &self.noise(seed));
             let made = made.expect("a network that labels its pictures");
-            (made.picture.read_async(), made.labels.read_indices_async())
+            (made.picture.read_async(), made.seg.argmax(1, false).read_indices_async())
         };
         let starts = seeds.into_iter().map(move |seed| move || start(seed));
         ahead(starts, |(picture, labels)| {

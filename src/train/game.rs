@@ -3,9 +3,10 @@
 use super::augment::Augmentation;
 use super::inputs::{Draws, Mix, PathInputs, Reals};
 use super::loss::{self, R1};
-use super::recipe::Objective;
+use super::recipe::{LabelWeights, Objective};
 use crate::autograd::no_grad;
-use crate::models::{Discriminator, Generator, Judgement};
+use crate::models::semantic_stylegan::mix;
+use crate::models::{Discriminator, Generator, Judgement, Segmented};
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
@@ -32,11 +33,18 @@ pub struct Game<'a> {
     pub objective: Objective,
     /// Level of detail.
     pub lod: f64,
+    /// Weights of label maps.
+    pub labels: LabelWeights,
+    /// Whether label maps are judged too, behind the pictures' channels.
+    pub is_labelled: bool,
 }
 
 /// Pictures of the generator.
 struct Fakes {
+    /// As the discriminator reads them.
     image: Tensor,
+    /// How far coarse label maps are from final ones, where there are any.
+    mask: Option<Tensor>,
     /// The style that the information head should find, where there is only one.
     info: Option<Tensor>,
     /// The generator's own losses, weighted.
@@ -67,6 +75,10 @@ pub fn styles(g: &dyn Generator, draws: &Draws) -> (Vec<Tensor>, Option<Tensor>,
             styles.splice(inject.., g.styles(&second).split_off(*inject));
             (styles, None, first)
         }
+        Some(Mix::Each(z, is_second)) => {
+            let [first, second] = both(z);
+            (mix([&g.styles(&first), &g.styles(&second)], is_second), None, first)
+        }
     }
 }
 
@@ -81,9 +93,16 @@ impl Game<'_> {
         let (styles, info, w) = styles(self.g, draws);
         notes.w.push(w.detach());
         let synthesizer = self.g.synthesizer();
-        let image = synthesizer.picture(&styles, &noise(self.g, draws), self.lod);
+        let noise = noise(self.g, draws);
+        let (image, mask) = match synthesizer.segmented(&styles, &noise) {
+            None => (synthesizer.picture(&styles, &noise, self.lod), None),
+            Some(Segmented { picture, seg, seg_coarse }) => {
+                let mask = weights.map(|_| loss::mask(&seg_coarse, &seg));
+                (if self.is_labelled { Tensor::cat(&[&picture, &seg], 1) } else { picture }, mask)
+            }
+        };
         let losses = weights.map_or_else(Vec::new, |weights| synthesizer.losses(weights));
-        Fakes { image, info, losses }
+        Fakes { image, mask, info, losses }
     }
 
     /// The discriminator's loss on reals and fakes: how well it tells them apart, in the same sum
@@ -138,13 +157,25 @@ impl Game<'_> {
         weighted_sum(&terms)
     }
 
-    /// The gradient penalty on reals.
-    pub fn d_r1(&self, reals: &Reals, notes: &mut Notes) -> R1 {
-        let real = reals.images.tracked();
-        let picture = seen(&real, reals.augment.as_ref().map(|[_, own]| own));
-        let r1 = loss::r1(&self.d.judge(&picture, reals.label.as_ref(), self.lod).pred, &real);
-        notes.stats.push(("r1", r1.penalty.detach()));
-        r1
+    /// The gradient penalty on reals, γ/2 · interval · R1, and on their label maps with a γ of its
+    /// own.
+    pub fn d_r1(&self, reals: &Reals, [gamma, every]: [f64; 2], notes: &mut Notes) -> Tensor {
+        let augment = reals.augment.as_ref().map(|[_, own]| own);
+        let score = |x: &Tensor| self.d.judge(&seen(x, augment), reals.label.as_ref(), self.lod);
+        let images = &reals.images;
+        if !self.is_labelled {
+            let real = images.tracked();
+            let R1 { penalty, .. } = loss::r1(&score(&real).pred, &real);
+            notes.stats.push(("r1", penalty.detach()));
+            return penalty * (gamma / 2.0 * every);
+        }
+        let real = images.narrow(1, 0, 3).tracked();
+        let seg = images.narrow(1, 3, images.size(1) - 3).tracked();
+        let pred = score(&Tensor::cat(&[&real, &seg], 1)).pred;
+        let [on_real, on_seg] = loss::r1_each(&pred, [&real, &seg]).map(|r1| r1.penalty);
+        notes.stats.extend([("r1", on_real.detach()), ("r1_seg", on_seg.detach())]);
+        let weights = [gamma, self.labels.r1].map(|gamma| gamma / 2.0 * every);
+        weighted_sum(&[(on_real, weights[0]), (on_seg, weights[1])])
     }
 
     /// The generator's loss: how well its pictures are told from real ones, its own losses with
@@ -168,6 +199,10 @@ impl Game<'_> {
         let mut terms = vec![(main, 1.0)];
         terms.extend(told(&judged, fakes.info.as_ref(), ("g_info", info_weight), stats));
         terms.extend(class_loss(&judged, draws).map(|loss| (loss, 1.0)));
+        if let Some(mask) = fakes.mask {
+            stats.push(("mask", mask.detach()));
+            terms.push((mask, self.labels.mask));
+        }
         for (name, loss) in fakes.losses {
             stats.push((name, loss.detach()));
             terms.push((loss, 1.0));
@@ -183,8 +218,7 @@ fn seen(pictures: &Tensor, augment: Option<&Augmentation>) -> Tensor {
 
 /// Length of each sample's path, `[B]`.
 pub fn path_lengths(g: &dyn Generator, inputs: &PathInputs, lod: f64) -> Tensor {
-    // Every layer's style is a variable of its own.
-    let styles: Vec<Tensor> = styles(g, &inputs.draws).0.iter().map(Tensor::alias).collect();
+    let styles = g.variables(&styles(g, &inputs.draws).0);
     let image = g.synthesizer().picture(&styles, &noise(g, &inputs.draws), lod);
     loss::path_lengths(&image, &inputs.direction, &styles.iter().collect::<Vec<_>>())
 }

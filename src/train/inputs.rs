@@ -4,6 +4,7 @@ use super::augment::{Augmentation, Pipeline};
 use super::recipe::{Mixing, Objective, Phase, Recipe};
 use crate::device::Device;
 use crate::models::Sizes;
+use crate::models::semantic_stylegan::injected;
 use crate::ops::random::{Draw, Stream};
 use crate::tensor::Tensor;
 
@@ -31,6 +32,8 @@ pub enum Mix {
     Crossover(Tensor, usize),
     /// Their intra codes join the inter codes of the first ones.
     Swap(Tensor),
+    /// Their styles take the layers where `[B, layers]` is 1.
+    Each(Tensor, Tensor),
 }
 
 /// A part of a batch.
@@ -71,6 +74,7 @@ impl Draws {
         let mix = self.mix.as_ref().map(|mix| match mix {
             Mix::Crossover(z, inject) => Mix::Crossover(part.of(z), *inject),
             Mix::Swap(z) => Mix::Swap(part.of(z)),
+            Mix::Each(z, is_second) => Mix::Each(part.of(z), part.of(is_second)),
         });
         let noise = self.noise.iter().map(|plane| part.of(plane)).collect();
         let of = |x: &Option<Tensor>| x.as_ref().map(|x| part.of(x));
@@ -83,7 +87,8 @@ impl Draws {
 /// Real pictures.
 #[derive(Clone, Debug)]
 pub struct Reals {
-    /// `[B, 3, H, W]`, from -1 to 1.
+    /// `[B, 3, H, W]`, from -1 to 1; behind them label maps `[B, K, H, W]`, 1 for a pixel's class
+    /// and -1 for the others, where the discriminator reads these.
     pub images: Tensor,
     /// Their classes, as of [`Draws`].
     pub label: Option<Tensor>,
@@ -255,6 +260,12 @@ impl Source<'_> {
                 Mix::Crossover(second(), inject)
             }
             Mixing::Swap => Mix::Swap(second()),
+            Mixing::Classes => {
+                let inject = |k| (3.0 * choice.uniform(1 + k)) as i32;
+                let inject: Vec<i32> = (0..sizes.parts * batch).map(inject).collect();
+                let base = sizes.layers - 2 * sizes.parts;
+                Mix::Each(second(), injected(base, &inject, batch, device))
+            }
         };
         let noise = |(k, &[c, h, w]): (usize, &[usize; 3])| {
             (self.at(Stream::TrainNoise, 64 * phase + k), [batch, c, h, w].into())

@@ -61,7 +61,7 @@ pub fn r1_each<const N: usize>(pred: &Tensor, reals: [&Tensor; N]) -> [R1; N] {
 }
 
 /// How far the coarse mask `[B, K, c, c]` is from the label map `[B, K, H, W]` at its size: mean
-/// squared difference. SemanticStyleGAN, equation 7.
+/// squared difference. SemanticStyleGAN's mask loss, as its published code has it.
 ///
 /// # Panics
 /// When the shapes do not fit.

@@ -25,7 +25,7 @@ pub mod step;
 pub use growing::Growing;
 pub use inputs::{Draws, Mix, PathInputs, Reals, StepInputs};
 pub use options::Options;
-pub use recipe::{Augment, Average, Mixing, Objective, Phase, Recipe, Scheduled};
+pub use recipe::{Augment, Average, LabelWeights, Mixing, Objective, Phase, Recipe, Scheduled};
 pub use report::Report;
 pub use run::{Outcome, Run, Watch};
 pub use state::State;

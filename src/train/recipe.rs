@@ -97,6 +97,17 @@ pub enum Mixing {
     Crossover,
     /// Its intra half joins the inter half of the first one's style: one style of two latents.
     Swap,
+    /// For each class and sample it gives nothing, the texture, or shape and texture.
+    Classes,
+}
+
+/// Weights of what networks play for that make label maps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LabelWeights {
+    /// γ of the gradient penalty on label maps.
+    pub r1: f64,
+    /// Of the distance between coarse and final label map.
+    pub mask: f64,
 }
 
 impl Phase {
@@ -154,6 +165,9 @@ pub struct Recipe {
     pub growing: Option<Growing>,
     /// What happens to pictures before the discriminator sees them.
     pub augment: Option<Augment>,
+    /// Weights of label maps, where the networks have any.
+    #[serde(default)]
+    pub labels: LabelWeights,
 }
 
 /// Adaptive discriminator augmentation (Karras et al. 2020).
@@ -194,6 +208,7 @@ impl Recipe {
             ],
             growing: None,
             augment: None,
+            labels: LabelWeights::default(),
         }
     }
 
@@ -222,6 +237,7 @@ impl Recipe {
             ],
             growing: None,
             augment: None,
+            labels: LabelWeights::default(),
         }
     }
 
@@ -285,13 +301,37 @@ impl Recipe {
         }
     }
 
+    /// SemanticStyleGAN, as its published code trains it. Without label
+    /// maps beside the reals, the discriminator judges pictures alone: how it is adapted to others.
+    pub fn semantic_stylegan() -> Self {
+        let average = Average::PerStep(0.5f64.powf(32.0 / 10_000.0));
+        Self {
+            name: "semantic_stylegan".into(),
+            style_mixing: 0.3,
+            mixing: Mixing::Classes,
+            phases: vec![
+                every(1, Phase::Discriminator { info_weight: 0.0, gamma: 0.0 }),
+                every(16, Phase::R1 { gamma: 10.0 }),
+                every(
+                    1,
+                    Phase::Generator { loss1_weight: 0.0, loss2_weight: 0.0, info_weight: 0.0 },
+                ),
+                every(4, Phase::PathLength { weight: 0.5, decay: 0.01 }),
+                every(1, Phase::Ema { average }),
+            ],
+            labels: LabelWeights { r1: 1000.0, mask: 100.0 },
+            ..Self::stylegan2()
+        }
+    }
+
     /// How a system's own paper or code trains it.
     pub fn of(system: System) -> Self {
         match system {
             System::Sarigan => Self::official(),
-            System::StyleGan2 | System::SemanticStyleGan => Self::stylegan2(),
+            System::StyleGan2 => Self::stylegan2(),
             System::StyleGan => Self::stylegan(),
             System::Pggan => Self::pggan(),
+            System::SemanticStyleGan => Self::semantic_stylegan(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One training step: the phases of a recipe on given inputs. It draws nothing and touches no file.
 
 use super::game::{Game, Notes, Stats, path_lengths, path_penalty};
-use super::inputs::{Part, PathInputs, StepInputs};
+use super::inputs::{Part, PathInputs, Reals, StepInputs};
 use super::loss::PathPenalty;
 use super::recipe::{Phase, Recipe, Scheduled};
 use super::state::State;
@@ -75,7 +75,7 @@ pub fn run_phase(
             // What is derived from the generator's weights serves its own phase too.
             state.g.params.track(true);
             state.d.params.track(true);
-            let (game, weights) = (state.game(recipe, reals.lod), [info_weight, gamma]);
+            let (game, weights) = (state.game(recipe, reals), [info_weight, gamma]);
             let (slab, w) = accumulate(&state.d.params, &parts, &mut out.stats, |part, notes| {
                 game.d_main(&reals.part(part), &inputs.d.part(part), weights, notes)
             });
@@ -84,15 +84,15 @@ pub fn run_phase(
         }
         Phase::R1 { gamma } => {
             state.d.params.track(true);
-            let game = state.game(recipe, reals.lod);
+            let game = state.game(recipe, reals);
             let (slab, _) = accumulate(&state.d.params, &parts, &mut out.stats, |part, notes| {
-                game.d_r1(&reals.part(part), notes).penalty * (gamma / 2.0 * every)
+                game.d_r1(&reals.part(part), [gamma, every], notes)
             });
             state.update_d(&slab, &adam, phase, out);
         }
         Phase::Generator { loss1_weight, loss2_weight, info_weight } => {
             state.g.params.track(true);
-            let (game, own) = (state.game(recipe, reals.lod), [loss1_weight, loss2_weight]);
+            let (game, own) = (state.game(recipe, reals), [loss1_weight, loss2_weight]);
             let (slab, w) = accumulate(&state.g.params, &parts, &mut out.stats, |part, notes| {
                 game.g_main(&inputs.g.part(part), own, info_weight, notes)
             });
@@ -108,6 +108,7 @@ pub fn run_phase(
         Phase::Ema { average } => {
             let decay = average.decay(inputs.batch(), state.images);
             let average = ema_update(state.g_ema.params.slab(), state.g.params.slab(), decay);
+            let average = state.g_ema.params.thawed(&average);
             state.g_ema.params.set_slab(average);
         }
     }
@@ -192,8 +193,15 @@ fn path_gradient(
 }
 
 impl State {
-    fn game(&self, recipe: &Recipe, lod: f64) -> Game<'_> {
-        Game { g: &*self.g.model, d: &*self.d.model, objective: recipe.objective, lod }
+    fn game(&self, recipe: &Recipe, reals: &Reals) -> Game<'_> {
+        Game {
+            g: &*self.g.model,
+            d: &*self.d.model,
+            objective: recipe.objective,
+            lod: reals.lod,
+            labels: recipe.labels,
+            is_labelled: reals.images.size(1) > 3,
+        }
     }
 
     /// Another resolution is trained from now on: the optimisers forget.

@@ -19,7 +19,7 @@ use crate::nn::{Builder, Network};
 use crate::tensor::Tensor;
 use crate::train::game::{Game, Notes, path_lengths, path_penalty};
 use crate::train::loss::r1;
-use crate::train::{Objective, PathInputs, Phase, Recipe};
+use crate::train::{LabelWeights, Objective, PathInputs, Phase, Recipe};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -129,7 +129,8 @@ fn critic(c: &Context, prefix: &str) -> Result<Network<Discriminator>> {
 }
 
 fn game<'a>(g: &'a dyn models::Generator, d: &'a dyn models::Discriminator) -> Game<'a> {
-    Game { g, d, objective: Objective::Logistic, lod: 0.0 }
+    let labels = LabelWeights::default();
+    Game { g, d, objective: Objective::Logistic, lod: 0.0, labels, is_labelled: false }
 }
 
 /// Noise planes `PREFIX0`, `PREFIX1`, ...

@@ -6,18 +6,20 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Row;
 use super::case::{Context, Outputs};
+use super::{Row, training};
 use crate::Result;
-use crate::models::Discriminator as _;
 use crate::models::semantic_stylegan::{
     Branch, Composition, Config, Discriminator, Fusion, Generator, LocalConfig, LocalGenerator,
-    PositionEmbedding, RenderNet, Synthesis,
+    PositionEmbedding, RenderNet, Synthesis, injected, mix,
 };
 use crate::models::stylegan::toward;
+use crate::models::{Discriminator as _, Generator as _};
 use crate::nn::Network;
 use crate::tensor::Tensor;
-use crate::train::loss;
+use crate::train::{
+    Average, Draws, LabelWeights, Mix, PathInputs, Phase, Recipe, State, StepInputs, loss, step,
+};
 
 type Run = fn(&Context) -> Result<Outputs>;
 
@@ -51,7 +53,9 @@ pub(super) static ROWS: &[Row] = &[
     row("semstyle_generator", generator),
     row("semstyle_mix_styles", |c| {
         let config: Config = described(c, c.attrs())?;
-        let rows = config.mix([&c.x("w0")?, &c.x("w1")?], &c.x("inject")?.to_indices()?);
+        let codes = ["w0", "w1"].map(|name| Ok(vec![c.x(name)?; config.n_latent()]));
+        let [first, second]: [Result<Vec<Tensor>>; 2] = codes;
+        let rows = mix([&first?, &second?], &is_second(c, "inject", config.base_layers)?);
         let expanded = stacked(&config.expand(&rows));
         Ok(Outputs::default().out("latent", stacked(&rows)).out("expanded", expanded))
     }),
@@ -92,10 +96,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     row("semstyle_loss_path", |c| {
         let (g, _) = networks(c)?;
-        let w = g.mapping.forward(&c.x("z")?, None).detach();
-        // Every layer's style is a variable of its own.
-        let rows = vec![w; g.config().n_latent()];
-        let styles: Vec<Tensor> = g.config().expand(&rows).iter().map(Tensor::tracked).collect();
+        let styles = g.variables(&g.styles(&g.mapping.forward(&c.x("z")?, None)));
         let noise = planes(c, g.noise_buffers())?;
         let image = g.synthesis(&styles, &noise, &Composition::default()).rendered.image;
         let each: Vec<&Tensor> = styles.iter().collect();
@@ -106,6 +107,8 @@ pub(super) static ROWS: &[Row] = &[
         let out = Outputs::default().out("latent", stacked(&styles)).out("path_lengths", lengths);
         Ok(out.out("path_mean", path.mean).out("penalty", path.penalty).out("loss", total))
     }),
+    row("semstyle_train", train),
+    row("semstyle_adapt", train),
 ];
 
 /// What attributes describe.
@@ -193,7 +196,8 @@ fn generator(c: &Context) -> Result<Outputs> {
     };
     let styles = match c.optional("truncation_latent")? {
         Some(mean) => {
-            let psi = c.f64("truncation")?;
+            // Above 1 there is no truncation.
+            let psi = c.f64("truncation")?.min(1.0);
             styles.iter().map(|w| toward(w, &mean, psi)).collect()
         }
         None => styles,
@@ -208,4 +212,110 @@ fn generator(c: &Context) -> Result<Outputs> {
     let out = Outputs::default().out("image", made.rendered.image).out("seg", made.rendered.seg);
     let out = out.out("seg_coarse", made.seg_coarse).out("depths", made.depths);
     Ok(out.out("latent", stacked(&g.config().expand(&styles))))
+}
+
+/// Which rows are a second code's, `[N, rows]`.
+fn is_second(c: &Context, name: &str, base: usize) -> Result<Tensor> {
+    let inject = c.x(name)?;
+    Ok(injected(base, &inject.to_indices()?, inject.size(1), &c.device))
+}
+
+/// The case's weights, intervals and rates.
+fn recipe(c: &Context) -> Result<Recipe> {
+    let number = |name: &str| c.any(name).and_then(Value::as_f64);
+    let mut recipe = Recipe::semantic_stylegan();
+    (recipe.lr, recipe.adam_eps) = (c.f64("lr")?, c.f64("adam_eps")?);
+    recipe.labels =
+        LabelWeights { r1: number("r1_seg").unwrap_or(0.0), mask: c.f64("lambda_mask")? };
+    for scheduled in &mut recipe.phases {
+        match &mut scheduled.phase {
+            Phase::R1 { gamma } => {
+                scheduled.every = c.size("d_reg_every")? as u64;
+                *gamma = number("r1_img").map_or_else(|| c.f64("r1"), Ok)?;
+            }
+            Phase::PathLength { weight, .. } => {
+                scheduled.every = c.size("g_reg_every")? as u64;
+                *weight = c.f64("path_regularize")?;
+            }
+            Phase::Ema { average } => *average = Average::PerStep(c.f64("ema")?),
+            _ => {}
+        }
+    }
+    Ok(recipe)
+}
+
+/// Networks before the first step; the average starts as the generator where the case has none, and
+/// with `freeze_local` only its mapping and render net move.
+fn state(c: &Context, recipe: &Recipe) -> Result<State> {
+    let has_average = !c.params("g_ema.").is_empty();
+    let generator = |prefix| network(c, prefix, attrs(c, "generator")?).map(training::generator);
+    let d = training::critic(critic(c, "d.", attrs(c, "discriminator")?)?);
+    let g_ema = generator(if has_average { "g_ema." } else { "g." })?;
+    let average = g_ema.params.slab().clone();
+    let mut state = State::from_networks(generator("g.")?, d, g_ema, recipe, &c.device);
+    state.g_ema.params.set_slab(average);
+    if c.any("freeze_local").and_then(Value::as_bool) == Some(true) {
+        let moves = |key: &str| key.starts_with("style.") || key.starts_with("render_net.");
+        state.g_ema.params.freeze(|key| !moves(key));
+    }
+    Ok(state)
+}
+
+/// Latents and noise of phase `d`, `g` or `path` of an iteration.
+fn draws(c: &Context, of: &str, planes: usize, base: usize) -> Result<Draws> {
+    let mix = match c.optional(&format!("z2_{of}"))? {
+        Some(z) => Some(Mix::Each(z, is_second(c, &format!("inject_{of}"), base)?)),
+        None => None,
+    };
+    let noise = (0..planes).map(|j| c.x(&format!("noise_{of}_{j}"))).collect::<Result<_>>()?;
+    Ok(Draws { z: c.x(&format!("z_{of}"))?, mix, noise, label: None, blend: None, augment: None })
+}
+
+/// What statistics are called in the cases.
+const NAMES: [(&str, &str); 10] = [
+    ("d", "d_loss"),
+    ("real_score", "real_score"),
+    ("fake_score", "fake_score"),
+    ("r1", "r1_img"),
+    ("r1_seg", "r1_seg"),
+    ("g", "g_loss"),
+    ("mask", "mask_loss"),
+    ("path", "path_loss"),
+    ("path_lengths", "path_lengths"),
+    ("mean_path_length", "mean_path_length"),
+];
+
+fn train(c: &Context) -> Result<Outputs> {
+    let recipe = recipe(c)?;
+    let mut state = state(c, &recipe)?;
+    let config: Config = described(c, attrs(c, "generator")?)?;
+    let (planes, base) = (state.g.model.noise().len(), config.base_layers);
+    let mut out = Outputs::default();
+    for i in 0..c.size("iterations")? {
+        let of = |phase: &str| draws(c, &format!("{phase}_{i}"), planes, base);
+        let path = match c.optional(&format!("path_noise_{i}"))? {
+            Some(direction) => Some(PathInputs { draws: of("path")?, direction }),
+            None => None,
+        };
+        let images = c.x(&format!("real_img_{i}"))?;
+        let reals = match c.optional(&format!("real_seg_{i}"))? {
+            Some(seg) => Tensor::cat(&[&images, &seg], 1).into(),
+            None => images.into(),
+        };
+        let inputs = StepInputs { reals, d: of("d")?, g: of("g")?, path, lr_scale: 1.0, parts: 1 };
+        for (name, value) in step(&mut state, &inputs, &recipe).stats {
+            if name == "r1" {
+                out = out.out(&format!("r1_{i}"), value.clone());
+            }
+            let named = NAMES.iter().find(|(own, _)| *own == name);
+            out = named
+                .into_iter()
+                .fold(out, |out, (_, theirs)| out.out(&format!("{theirs}_{i}"), value.clone()));
+        }
+    }
+    let networks = [("g", &state.g.params), ("d", &state.d.params), ("g_ema", &state.g_ema.params)];
+    for (name, params) in networks {
+        params.iter().for_each(|(key, value)| out.after(&format!("{name}.{key}"), value));
+    }
+    Ok(out)
 }

@@ -133,7 +133,7 @@ fn other_networks_have_a_map_per_layer_too() {
     let grouped = crate::runs::network();
     let sarigan =
         Network::initialized(1, &device, |b| sarigan::Generator::new(&grouped, b, &device));
-    let networks: [(&dyn Generator, usize); 2] = [(&semantic.model, 6), (&sarigan.model, 3)];
+    let networks: [(&dyn Generator, usize); 2] = [(&semantic.model, 8), (&sarigan.model, 3)];
     for (g, maps) in networks {
         let width = g.noise().len();
         let z = [config.style_dim, grouped.style_dim][usize::from(maps == 3)];

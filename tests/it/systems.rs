@@ -17,7 +17,8 @@ use crate::program::run;
 use crate::runs::{BATCH, Place, Until};
 use crate::training::assert_same_bits;
 
-const SYSTEMS: [System; 4] = [System::Sarigan, System::StyleGan2, System::StyleGan, System::Pggan];
+const SYSTEMS: [System; 5] =
+    [System::Sarigan, System::StyleGan2, System::StyleGan, System::Pggan, System::SemanticStyleGan];
 /// Steps of a run, and where it stops between: behind the first resolution's end. The probability of
 /// augmentations moves three times by the same, so that it cannot be back where it was.
 const STEPS: u64 = 13;

@@ -100,7 +100,7 @@ impl models::Discriminator for Discriminator {
         stddev_group(n, self.stddev_group)
     }
 
-    /// Of pictures alone.
+    /// Of pictures with label maps behind their three channels, or of pictures alone.
     #[track_caller]
     fn judge_in_groups(
         &self,
@@ -109,6 +109,8 @@ impl models::Discriminator for Discriminator {
         _lod: f64,
         group: usize,
     ) -> Judgement {
-        Judgement { pred: self.score(picture, None, group), info: None, classes: None }
+        let seg = picture.size(1).checked_sub(3 + 1).map(|k| picture.narrow(1, 3, k + 1));
+        let picture = if seg.is_some() { &picture.narrow(1, 0, 3) } else { picture };
+        Judgement { pred: self.score(picture, seg.as_ref(), group), info: None, classes: None }
     }
 }

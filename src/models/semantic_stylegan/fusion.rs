@@ -1,4 +1,5 @@
-//! Equations 3 and 4: the classes' pseudo-depths as a mask, and as weights of their feature maps.
+//! The classes' pseudo-depths as a mask, m = softmax d, and as weights v of their feature maps: v = m,
+//! or where classes T are transparent, v = m for those and m / (sum of m outside T) for the others.
 
 use crate::tensor::Tensor;
 

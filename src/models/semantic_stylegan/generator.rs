@@ -3,7 +3,7 @@
 use super::{Config, Fusion, Local, LocalGenerator, PositionEmbedding, RenderNet, Rendered, grid};
 use crate::device::Device;
 use crate::models::stylegan2::Mapping;
-use crate::models::{self, Labelled};
+use crate::models::{self, Segmented};
 use crate::nn::Builder;
 use crate::ops::conv::Conv2d;
 use crate::tensor::Tensor;
@@ -142,6 +142,12 @@ impl models::Generator for Generator {
         self.noise_buffers()
     }
 
+    /// Those of all layers of all local generators. The published code starts from them: no gradient
+    /// goes on to the mapping.
+    fn variables(&self, styles: &[Tensor]) -> Vec<Tensor> {
+        self.config.expand(styles).iter().map(|w| w.detach().tracked()).collect()
+    }
+
     fn synthesizer(&self) -> Box<dyn models::Synthesizer + '_> {
         Box::new(self)
     }
@@ -162,8 +168,9 @@ impl models::Synthesizer for &Generator {
         self.rendered(styles, noise).features
     }
 
-    fn labelled(&self, styles: &[Tensor], noise: &[Tensor]) -> Option<Labelled> {
-        let Rendered { image, seg, .. } = self.rendered(styles, noise);
-        Some(Labelled { picture: image, labels: seg.argmax(1, false) })
+    fn segmented(&self, styles: &[Tensor], noise: &[Tensor]) -> Option<Segmented> {
+        let made = self.synthesis(styles, noise, &Composition::default());
+        let Rendered { image, seg, .. } = made.rendered;
+        Some(Segmented { picture: image, seg, seg_coarse: made.seg_coarse })
     }
 }

@@ -4,6 +4,7 @@
 //! for its shape and base + 2k + 1 for its texture.
 
 use super::Config;
+use crate::device::Device;
 use crate::ops::pointwise::{Expr, pointwise};
 use crate::tensor::Tensor;
 
@@ -37,25 +38,31 @@ impl Config {
         let layers = (0..self.seg_dim).flat_map(|k| (0..self.local_layers).map(move |l| (k, l)));
         layers.map(|(class, layer)| rows[row(class, layer)].clone()).collect()
     }
+}
 
-    /// Rows of two codes `[B, D]` mixed class by class: of the first one, of its shape with the
-    /// second one's texture, or of the second one, where `inject`, class by class and in it sample
-    /// by sample, is 0, 1 or 2. The shared rows are the first one's.
-    ///
-    /// # Panics
-    /// When the shapes differ, or there is not one number per class and sample.
-    #[track_caller]
-    pub fn mix(&self, [first, second]: [&Tensor; 2], inject: &[i32]) -> Vec<Tensor> {
-        let n = first.size(0);
-        assert_eq!(inject.len(), self.seg_dim * n, "mix: numbers for {} classes", self.seg_dim);
-        let row = |inject: &[i32], least: i32| {
-            let is_second: Vec<f32> = inject.iter().map(|&j| f32::from(j >= least)).collect();
-            let is_second = Tensor::from_slice(&is_second, [n, 1], first.device());
-            let [first_k, second_k, is_second_k] = Expr::inputs();
-            pointwise(&[first, second, &is_second], &is_second_k.select(second_k, first_k))
-        };
-        let shared = std::iter::repeat_n(first.clone(), self.base_layers);
-        let own = inject.chunks_exact(n).flat_map(|inject| [row(inject, 2), row(inject, 1)]);
-        shared.chain(own).collect()
-    }
+/// Which rows of the compact form are a second code's, `[B, rows]`: for each class those of neither,
+/// of its texture, or of its shape and texture, where `inject`, class by class and in it sample by
+/// sample, is 0, 1 or 2. The `base` shared rows never are.
+pub fn injected(base: usize, inject: &[i32], n: usize, device: &Device) -> Tensor {
+    let classes = inject.len() / n.max(1);
+    let row = |i: usize| {
+        let own = (0..classes).flat_map(move |k| [2, 1].map(|least| inject[k * n + i] >= least));
+        std::iter::repeat_n(false, base).chain(own)
+    };
+    let is_second: Vec<f32> = (0..n).flat_map(row).map(f32::from).collect();
+    Tensor::from_slice(&is_second, [n, base + 2 * classes], device)
+}
+
+/// Styles `[B, D]` per layer or row, of the second ones where `is_second`, `[B, layers]`, is 1.
+///
+/// # Panics
+/// When the shapes do not fit.
+#[track_caller]
+pub fn mix([first, second]: [&[Tensor]; 2], is_second: &Tensor) -> Vec<Tensor> {
+    let [first_k, second_k, is_second_k] = Expr::inputs();
+    let mixed = is_second_k.select(second_k, first_k);
+    let layer = |(k, (first, second)): (usize, (&Tensor, &Tensor))| {
+        pointwise(&[first, second, &is_second.narrow(1, k, 1)], &mixed)
+    };
+    first.iter().zip(second).enumerate().map(layer).collect()
 }
