@@ -91,8 +91,8 @@ fn stops_in_order(name: &str, code: i32) {
     let place = Place::new();
     place.begin(&Options { snap_ticks: 1_000_000, ..endless(&place) });
     let mut child = start(&place);
-    // Its pictures, its log, and three lines of statistics at least.
-    wait_for_changes(&place, &mut child, 9);
+    // Its lock, pictures, log and events, and three lines of statistics at least.
+    wait_for_changes(&place, &mut child, 14);
     signal(&child, name);
     let answer = Answer::from(child.wait_with_output().expect("a child"));
     assert_eq!(answer.code, Some(code), "{}", answer.stderr);
@@ -121,7 +121,7 @@ fn a_second_signal_ends_the_run_at_once() {
     let (batch, batch_gpu) = (64, 64);
     place.begin(&Options { snap_ticks: 1_000_000, batch, batch_gpu, ..endless(&place) });
     let mut child = start(&place);
-    wait_for_changes(&place, &mut child, 3);
+    wait_for_changes(&place, &mut child, 4);
     ["-STOP", "-INT", "-TERM", "-CONT"].iter().for_each(|name| signal(&child, name));
     let answer = Answer::from(child.wait_with_output().expect("a child"));
     assert!([Some(130), Some(143)].contains(&answer.code), "{}", answer.stderr);
