@@ -19,10 +19,7 @@ const PANELS: [Panel; 8] = [
     ("Path length penalty", &[("", "Loss/pl_penalty")]),
     ("Augmentation probability", &[("", "Progress/augment")]),
     ("Seconds per kimg", &[("", "Timing/sec_per_kimg")]),
-    (
-        "Peak memory, GB",
-        &[("host", "Resources/cpu_mem_gb"), ("device", "Resources/peak_gpu_mem_gb")],
-    ),
+    ("Memory, GB", &[("host", "Resources/cpu_mem_gb"), ("device", "Resources/peak_gpu_mem_gb")]),
 ];
 
 /// Colours of runs, or of the curves of one run: told apart by people who see fewer, too.
