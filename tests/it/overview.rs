@@ -126,7 +126,7 @@ fn what_cannot_be_plotted_is_named() {
     refused(&[&good, &broken], 1, &["cannot read", "00010-broken"]);
     refused(&[&good, "--height", "400"], 1, &["--height", "too few"]);
     refused(&[&good, "--width", "1"], 2, &["--width"]);
-    refused(&[], 2, &["<RUN>"]);
+    refused(&[], 2, &["required arguments"]);
     fs::write(place.path("runs/00010-broken/stats.jsonl"), "{}\nno JSON\n").expect("written");
     refused(&[&broken], 1, &["no statistics", "00010-broken"]);
     run(&["plot", &good, "--out", &place.text("plot.jpg")]).refused(1, &["--out", ".png"]);
