@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::DeviceArgs;
-use super::watch::Terminal;
+use super::watch::{Show, Terminal};
 use crate::data::Dataset;
 use crate::data::faces::FaceSet;
 use crate::device::Device;

@@ -12,6 +12,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod dashboard;
 mod data;
 mod demo;
 mod devices;
@@ -26,9 +27,11 @@ mod mix;
 mod networks;
 mod perceptual;
 mod pictures;
+mod plot;
 mod ppl;
 mod profile;
 mod project;
+mod runs;
 mod sample;
 mod separability;
 mod stats;
@@ -60,6 +63,8 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Train(Box<train::Args>),
+    Runs(runs::Args),
+    Plot(plot::Args),
     Sample(sample::Args),
     Mix(mix::Args),
     Interpolate(interpolate::Args),
@@ -137,6 +142,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Train(args) => train::run(&args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Sample(args) => sample::run(&args),
         Command::Mix(args) => mix::run(&args),
         Command::Interpolate(args) => interpolate::run(&args),

@@ -7,9 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
 
 use crate::train::Watch;
 use crate::{Error, Result, memory};
+
+/// A way to show a run.
+pub(super) trait Show: Watch {
+    /// Exit code for the signal that ended the run, where one did.
+    fn signal(&self) -> Option<ExitCode>;
+    /// Gives the terminal back.
+    fn clear(&mut self);
+}
 
 /// A progress bar on a terminal, plain lines elsewhere; signals stop the run after its step.
 pub(super) struct Terminal {
@@ -34,33 +44,59 @@ impl Terminal {
         };
         Ok(Self { bar, earlier, signals, limit, elapsed: Duration::ZERO })
     }
+}
 
-    /// Exit code for the signal that ended the run, where one did.
-    pub(super) fn signal(&self) -> Option<ExitCode> {
+impl Show for Terminal {
+    fn signal(&self) -> Option<ExitCode> {
         self.signals.exit_code()
     }
 
-    /// Removes the bar.
-    pub(super) fn clear(&self) {
+    fn clear(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// Signals that ask for an end. The first one is noticed here, the second one ends the process.
+/// Signals that ask for an end. The first one is noticed here, the second one ends the process, or
+/// is noticed too.
+#[derive(Clone)]
 pub(super) struct Signals {
     stop: Arc<AtomicBool>,
+    /// Whether another one came since [`Signals::take`].
+    new: Arc<AtomicBool>,
     /// 128 + number of the signal that came.
     code: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// From now on.
+    /// From now on; the second one ends the process.
     pub(super) fn listen() -> Result<Self> {
-        let (stop, code) = (Arc::default(), Arc::default());
-        for number in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            listen(number, &stop, &code).map_err(Error::io("listen for signals of", "system"))?;
+        Self::register(true)
+    }
+
+    /// From now on; for those who have something to do before the second one ends the process.
+    pub(super) fn listen_twice() -> Result<Self> {
+        Self::register(false)
+    }
+
+    fn register(ends: bool) -> Result<Self> {
+        let signals = Self { stop: Arc::default(), new: Arc::default(), code: Arc::default() };
+        for number in [SIGINT, SIGTERM] {
+            signals
+                .listen_to(number, ends)
+                .map_err(Error::io("listen for signals of", "system"))?;
         }
-        Ok(Self { stop, code })
+        Ok(signals)
+    }
+
+    fn listen_to(&self, number: i32, ends: bool) -> std::io::Result<()> {
+        let status = 128 + number;
+        if ends {
+            flag::register_conditional_shutdown(number, status, self.stop.clone())?;
+        }
+        flag::register_usize(number, self.code.clone(), status as usize)?;
+        flag::register(number, self.new.clone())?;
+        flag::register(number, self.stop.clone())?;
+        Ok(())
     }
 
     /// Whether one came.
@@ -68,10 +104,27 @@ impl Signals {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Whether one came since the last call.
+    pub(super) fn take(&self) -> bool {
+        self.new.swap(false, Ordering::Relaxed)
+    }
+
+    /// As if a key that means an end sent one.
+    pub(super) fn raise(&self) {
+        self.code.store((128 + SIGINT) as usize, Ordering::Relaxed);
+        self.new.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Exit code for the one that came.
     pub(super) fn exit_code(&self) -> Option<ExitCode> {
         let code = self.code.load(Ordering::Relaxed) as u8;
         (code > 0).then(|| ExitCode::from(code))
+    }
+
+    /// Ends the process at once, as a second signal does.
+    pub(super) fn exit_now(&self) -> ! {
+        low_level::exit(self.code.load(Ordering::Relaxed) as i32)
     }
 }
 
@@ -105,15 +158,6 @@ impl Drop for Steps {
 /// The look of a progress bar.
 pub(super) fn bar_style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar())
-}
-
-/// The first signal sets the flags, the second one ends the process at once.
-fn listen(number: i32, stop: &Arc<AtomicBool>, code: &Arc<AtomicUsize>) -> std::io::Result<()> {
-    let status = 128 + number;
-    signal_hook::flag::register_conditional_shutdown(number, status, stop.clone())?;
-    signal_hook::flag::register_usize(number, code.clone(), status as usize)?;
-    signal_hook::flag::register(number, stop.clone())?;
-    Ok(())
 }
 
 impl Watch for Terminal {

@@ -61,7 +61,7 @@ pub fn create(outdir: &Path, description: &str) -> Result<PathBuf> {
 }
 
 /// Numbered folders below `outdir`.
-fn runs(outdir: &Path) -> Result<Vec<(u32, PathBuf)>> {
+pub(super) fn runs(outdir: &Path) -> Result<Vec<(u32, PathBuf)>> {
     let entries = fs::read_dir(outdir).map_err(Error::io("read", outdir))?;
     let mut found = Vec::new();
     for entry in entries {

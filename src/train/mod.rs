@@ -7,10 +7,12 @@
 pub mod adaptation;
 pub mod adopt;
 pub mod augment;
+pub mod events;
 pub mod folder;
 pub mod game;
 pub mod growing;
 pub mod inputs;
+pub mod lock;
 pub mod loss;
 pub mod options;
 pub mod plan;
@@ -20,6 +22,7 @@ pub mod run;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
+pub mod status;
 pub mod step;
 
 pub use growing::Growing;

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::events::Events;
 use super::folder::{self, Resumed};
 use super::growing::reduced;
 use super::inputs::{Reals, StepInputs};
+use super::lock::Lock;
 use super::options::Options;
 use super::report::Report;
 use super::snapshot;
@@ -32,6 +34,10 @@ pub trait Watch {
     fn progress(&mut self, images: u64, total: u64, elapsed: Duration);
     /// Whether to stop after the step at hand.
     fn stops(&self) -> bool;
+    /// The statistics of a tick, after its line.
+    fn tick(&mut self, _: &Collector) {}
+    /// Pictures of the network at hand were written.
+    fn picture(&mut self, _: &Path) {}
 }
 
 /// How a run ended.
@@ -58,6 +64,7 @@ pub struct Run {
     pub dataset: Arc<Dataset>,
     /// Networks, moments and counters.
     pub state: State,
+    lock: Lock,
 }
 
 /// Times and counts between two ticks and two snapshots.
@@ -106,13 +113,14 @@ impl Run {
     ) -> Result<Self> {
         let state = first_state(&options, device)?;
         let folder = folder::create(outdir, description)?;
-        Ok(Self { options, folder, dataset, state })
+        let lock = Lock::acquire(&folder)?;
+        Ok(Self { options, folder, dataset, state, lock })
     }
 
     /// A run that goes on, in its own folder and under `options`.
     ///
     /// # Errors
-    /// When the snapshot does not fit, or the system refuses.
+    /// When the snapshot does not fit, another process trains in the folder, or the system refuses.
     pub fn resume(
         from: &Resumed,
         options: Options,
@@ -124,8 +132,9 @@ impl Run {
             None => first_state(&options, device)?,
         };
         state.freeze(options.freezed);
+        let lock = Lock::acquire(&from.folder)?;
         folder::cut_stats(&from.folder, state.step)?;
-        Ok(Self { options, folder: from.folder.clone(), dataset, state })
+        Ok(Self { options, folder: from.folder.clone(), dataset, state, lock })
     }
 
     /// Trains until `--kimg` or until asked to stop, and writes everything that belongs in the
@@ -134,6 +143,13 @@ impl Run {
     /// # Errors
     /// What the device, the disk or the pictures report, or numbers that are not finite.
     pub fn train(mut self, watch: &mut dyn Watch) -> Result<Outcome> {
+        self.lock.hold();
+        let outcome = self.go_on(watch)?;
+        self.lock.release();
+        Ok(outcome)
+    }
+
+    fn go_on(&mut self, watch: &mut dyn Watch) -> Result<Outcome> {
         let (options, total) = (self.options.clone(), self.options.images());
         let text = serde_json::to_string_pretty(&options).expect("options are plain data");
         write_atomically(&self.folder.join(folder::OPTIONS), text.as_bytes())?;
@@ -148,6 +164,7 @@ impl Run {
         let (set, plan) = (self.dataset.clone(), options.clone());
         let loader = Loader::new(set, order, self.state.images, move |n| plan.stage(n).batch_size);
         let mut clock = Clock::new(self.state.images, &options);
+        let mut events = Events::create(&self.folder, self.state.images)?;
         let mut stats = Collector::default();
         let mut pending: Option<Report> = None;
         while self.state.images < total {
@@ -177,9 +194,13 @@ impl Run {
                 if let Some(report) = pending.take() {
                     self.collect(report, &mut stats)?;
                 }
-                self.tick(&mut clock, std::mem::take(&mut stats), watch)?;
+                self.tick(&mut clock, &mut stats, watch)?;
+                events.scalars(self.state.images, stats.means())?;
+                watch.tick(&std::mem::take(&mut stats));
                 if late || clock.tick.is_multiple_of(options.snap_ticks) {
-                    self.snapshot(&mut clock)?;
+                    let fakes = self.snapshot(&mut clock)?;
+                    events.png(self.state.images, "fakes", &fakes)?;
+                    watch.picture(&fakes);
                 }
             }
             if stops && !is_done {
@@ -252,7 +273,7 @@ impl Run {
     }
 
     /// The progress line, in the form that tools for StyleGAN3 read, and a line of statistics.
-    fn tick(&self, clock: &mut Clock, mut stats: Collector, watch: &mut dyn Watch) -> Result<()> {
+    fn tick(&self, clock: &mut Clock, stats: &mut Collector, watch: &mut dyn Watch) -> Result<()> {
         let state = &self.state;
         let seconds = clock.tick_start.elapsed().as_secs_f64();
         let images = (state.images - clock.tick_images).max(1);
@@ -301,8 +322,8 @@ impl Run {
         Ok(())
     }
 
-    /// Snapshot and pictures; then the oldest snapshots go.
-    fn snapshot(&self, clock: &mut Clock) -> Result<()> {
+    /// Snapshot and pictures; then the oldest snapshots go. The pictures' path.
+    fn snapshot(&self, clock: &mut Clock) -> Result<PathBuf> {
         let begun = Instant::now();
         let (images, step) = (self.state.images, self.state.step);
         let path = folder::snapshot_path(&self.folder, images, step);
@@ -315,11 +336,12 @@ impl Run {
         file.save(&path)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let fakes = format!("{}.png", name.replace("network-snapshot-", "fakes"));
-        self.fakes(&self.folder.join(fakes))?;
+        let fakes = self.folder.join(fakes);
+        self.fakes(&fakes)?;
         folder::prune(&self.folder, self.options.keep)?;
         clock.last_snapshot = Instant::now();
         clock.maintenance = begun.elapsed();
-        Ok(())
+        Ok(fakes)
     }
 
     fn log(&self, watch: &mut dyn Watch, line: &str) -> Result<()> {

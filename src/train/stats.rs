@@ -49,6 +49,11 @@ impl Collector {
         self.0.get(name).map(|m| m.sum / m.n as f64)
     }
 
+    /// All means by name.
+    pub fn means(&self) -> impl Iterator<Item = (&str, f64)> + Clone {
+        self.0.iter().map(|(name, m)| (name.as_str(), m.sum / m.n as f64))
+    }
+
     /// One line of `stats.jsonl`: `{num, mean, std}` by name, and the time in seconds since 1970.
     pub fn line(&self, timestamp: f64) -> Value {
         let mut line = Map::new();

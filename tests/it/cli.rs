@@ -14,6 +14,8 @@ fn every_command_has_help() {
     for command in [
         "demo",
         "train",
+        "runs",
+        "plot",
         "sample",
         "project",
         "ppl",
@@ -40,6 +42,8 @@ fn every_command_has_help() {
     for command in [
         "demo",
         "train",
+        "runs",
+        "plot",
         "sample",
         "project",
         "ppl",
@@ -64,7 +68,10 @@ fn training_needs_nothing_but_data() {
     assert_eq!(answer.stdout, "");
     let run = place.path("runs/00000-sarigan-data-tiny8-batch16");
     let files = fs::read_dir(&run).expect("a run").map(|e| e.expect("an entry").file_name());
-    let files: BTreeSet<_> = files.map(|name| name.into_string().expect("UTF-8")).collect();
+    let mut files: BTreeSet<_> = files.map(|name| name.into_string().expect("UTF-8")).collect();
+    // For TensorBoard; its name has the time and the machine.
+    let events = files.extract_if(.., |name| name.starts_with("events.out.tfevents.")).count();
+    assert_eq!(events, 1, "{files:?}");
     let want = [
         "fakes000000.png",
         "fakes_init.png",

@@ -129,6 +129,10 @@ pub(in crate::cli) struct Args {
     /// Newest snapshots that are kept [default: 10]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub(super) keep: Option<usize>,
+    /// Show the run on the whole terminal: curves, numbers, log; q saves and stops, q again exits at
+    /// once
+    #[arg(long, help_heading = "Output")]
+    pub(super) tui: bool,
     #[command(flatten, next_help_heading = "Output")]
     pub(super) profile: ProfileArgs,
 }

@@ -5,10 +5,12 @@ mod resolve;
 
 use std::process::ExitCode;
 
-use super::watch::Terminal;
+use super::dashboard::Dashboard;
+use super::watch::{Show, Terminal};
 use crate::Result;
 use crate::data::Dataset;
 use crate::device::Device;
+use crate::train::folder::Resumed;
 use crate::train::plan::{Plan, seconds_per_step};
 use crate::train::stats::duration;
 use crate::train::{Options, Outcome, Run, folder};
@@ -16,15 +18,11 @@ use crate::train::{Options, Outcome, Run, folder};
 pub(super) use args::Args;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.tui {
+        Dashboard::check()?;
+    }
     let device = args.device.open()?;
-    let mut resumed = match &args.resume {
-        Some(wanted) => {
-            let (resumed, passed_over) = folder::resume(wanted, &args.outdir)?;
-            passed_over.iter().for_each(|p| say!("passed over {p}"));
-            Some(resumed)
-        }
-        None => None,
-    };
+    let mut resumed = args.resume.as_ref().map(|wanted| found(wanted, args)).transpose()?;
     let before = resumed.as_ref().map(|run| &run.options);
     let (mut options, dataset) = resolve::options(args, before, &device)?;
     if let Some(before) = before {
@@ -64,9 +62,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         say!("{} has {kimg} kimg already; a larger --kimg goes on", folder.display());
         return Ok(ExitCode::SUCCESS);
     }
-    let mut watch = Terminal::new(run.state.images, None)?;
+    let mut watch = show(args, &run)?;
     args.profile.start(&device);
-    let outcome = run.train(&mut watch);
+    let outcome = run.train(&mut *watch);
     watch.clear();
     args.profile.print(&device);
     match outcome? {
@@ -79,6 +77,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The run to go on with.
+fn found(wanted: &str, args: &Args) -> Result<Resumed> {
+    let (resumed, passed_over) = folder::resume(wanted, &args.outdir)?;
+    passed_over.iter().for_each(|p| say!("passed over {p}"));
+    Ok(resumed)
+}
+
+fn show(args: &Args, run: &Run) -> Result<Box<dyn Show>> {
+    Ok(match args.tui {
+        true => Box::new(Dashboard::new(run)?),
+        false => Box::new(Terminal::new(run.state.images, None)?),
+    })
 }
 
 /// What was found and decided, before anything long begins.
