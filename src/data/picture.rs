@@ -11,12 +11,13 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::imageops::{self, FilterType};
+use image::imageops;
 use image::{
-    DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel,
-    RgbImage,
+    DynamicImage, ExtendedColorType, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader,
+    Pixel, RgbImage,
 };
 
+use super::resample::{self, Filter};
 use crate::{Error, Result};
 
 /// Longest side that is decoded: a header of 20 bytes must not be able to fill the memory.
@@ -52,27 +53,46 @@ pub(super) fn size(name: &str, bytes: &[u8]) -> Result<(u32, u32), String> {
 
 /// Decodes, crops and resizes to `res` x `res`; the error says in words what is wrong.
 pub(super) fn decode(name: &str, bytes: &[u8], res: u32) -> Result<Decoded, String> {
+    let whole = decode_whole(name, bytes)?;
+    let size = whole.size;
+    Ok(Decoded { rgb: square(whole.rgb, res, Filter::Lanczos).into_raw(), size })
+}
+
+/// A picture as it is in its file.
+pub(super) struct Whole {
+    pub(super) rgb: RgbImage,
+    /// Width and height in the file, before a rotation.
+    pub(super) size: (u32, u32),
+    /// Channels in the file.
+    pub(super) kind: ExtendedColorType,
+}
+
+/// Decodes without any change of size.
+pub(super) fn decode_whole(name: &str, bytes: &[u8]) -> Result<Whole, String> {
     let mut decoder = decoder(name, bytes)?;
-    let size = decoder.dimensions();
+    let (size, kind) = (decoder.dimensions(), decoder.original_color_type());
     let orientation = decoder.orientation().map_err(|e| e.to_string())?;
     if bytes.starts_with(JPEG_START) && !jpeg_is_complete(bytes) {
         return Err("the JPEG data end early: the file is cut short".into());
     }
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     picture.apply_orientation(orientation);
-    let square = resize_to_square(opaque(picture), res, FilterType::Lanczos3);
-    Ok(Decoded { rgb: square.into_raw(), size })
+    Ok(Whole { rgb: opaque(picture), size, kind })
 }
 
-/// Decodes a label map, `[res, res]`: cropped as its picture, then the nearest label. Only 8-bit
-/// grey keeps the labels as they are.
-pub(super) fn decode_labels(name: &str, bytes: &[u8], res: u32) -> Result<Vec<u8>, String> {
+/// Decodes a label map. Only 8-bit grey keeps the labels as they are.
+pub(super) fn decode_labels(name: &str, bytes: &[u8]) -> Result<GrayImage, String> {
     let decoder = decoder(name, bytes)?;
     if decoder.original_color_type() != ExtendedColorType::L8 {
         return Err("is no label map; they are 8-bit grey with the index of the class".into());
     }
-    let map = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-    Ok(resize_to_square(map.into_luma8(), res, FilterType::Nearest).into_raw())
+    Ok(DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?.into_luma8())
+}
+
+/// Decodes a mask of any kind as grey.
+pub(super) fn decode_mask(name: &str, bytes: &[u8]) -> Result<GrayImage, String> {
+    let decoder = decoder(name, bytes)?;
+    Ok(DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?.into_luma8())
 }
 
 /// A decoder chosen by the content, or by the name for formats without a signature.
@@ -110,19 +130,28 @@ fn opaque(picture: DynamicImage) -> RgbImage {
     })
 }
 
-fn resize_to_square<P: Pixel<Subpixel = u8> + 'static>(
+/// The centre square, resized to `res` x `res`.
+pub(super) fn square<P: Pixel<Subpixel = u8> + 'static>(
     picture: ImageBuffer<P, Vec<u8>>,
     res: u32,
-    filter: FilterType,
+    filter: Filter,
 ) -> ImageBuffer<P, Vec<u8>> {
     if picture.dimensions() == (res, res) {
         return picture;
     }
     let (width, height) = picture.dimensions();
     let side = width.min(height);
-    let (x, y) = ((width - side) / 2, (height - side) / 2);
-    let square = imageops::crop_imm(&picture, x, y, side, side);
-    imageops::resize(&*square, res, res, filter)
+    let square = crop(&picture, (side, side));
+    resample::resize(&square, (res, res), filter)
+}
+
+/// The middle of a picture.
+pub(super) fn crop<P: Pixel<Subpixel = u8> + 'static>(
+    picture: &ImageBuffer<P, Vec<u8>>,
+    (width, height): (u32, u32),
+) -> ImageBuffer<P, Vec<u8>> {
+    let (x, y) = ((picture.width() - width) / 2, (picture.height() - height) / 2);
+    imageops::crop_imm(picture, x, y, width, height).to_image()
 }
 
 const JPEG_START: &[u8] = &[0xff, 0xd8, 0xff];

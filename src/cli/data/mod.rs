@@ -1,20 +1,22 @@
-//! `semgan data`: sets of pictures: drawing one, and looking at one.
+//! `semgan data`: sets of pictures: drawing one, making one of another, and looking at one.
 
-use std::io::IsTerminal;
+mod bar;
+mod check;
+mod make;
+mod stats;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressDrawTarget};
 
-use super::watch::bar_style;
+use self::bar::Bar;
 use crate::data::faces::FaceSet;
 use crate::data::{Dataset, LabelMaps};
 use crate::sample::{LabelMap, Rgb, grid, parse_grid, save_png};
 use crate::{Error, Result};
 
-/// Makes and shows data sets
+/// Makes, checks and shows data sets
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,6 +26,9 @@ pub(super) struct Args {
 #[derive(Subcommand, Debug)]
 enum What {
     Faces(FacesArgs),
+    Make(make::Args),
+    Check(check::Args),
+    Stats(stats::Args),
     Grid(GridArgs),
 }
 
@@ -51,7 +56,7 @@ struct FacesArgs {
 /// Shows the first pictures of a data set on one sheet
 #[derive(clap::Args, Debug)]
 struct GridArgs {
-    /// Folder (with everything below it) or zip of pictures
+    /// Folder (with everything below it), zip or LMDB folder of pictures
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// PNG file for the sheet
@@ -79,12 +84,13 @@ const DEFAULT_COUNT: usize = 64;
 const MAX_SIDE: usize = 16_384;
 /// Longest side of a sheet whose resolution was not asked for.
 const READABLE_SIDE: usize = 2048;
-/// Before this, nobody needs to know how far it is.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         What::Faces(args) => faces(args)?,
+        What::Make(args) => make::run(args)?,
+        What::Check(args) => return check::run(args),
+        What::Stats(args) => stats::run(args)?,
         What::Grid(args) => sheet(args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -92,17 +98,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn faces(args: &FacesArgs) -> Result<()> {
     let FacesArgs { count, res, seed, ref out } = *args;
-    let style = "{wide_bar} {percent}%  {elapsed_precise} < {eta_precise}";
-    let bar = ProgressBar::hidden().with_style(bar_style(style));
-    bar.set_length(count);
-    let progress = |done| {
-        if bar.is_hidden() && bar.elapsed() > PATIENCE && std::io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
-        bar.set_position(done);
-    };
-    let written = FaceSet { count, res, seed }.write(out, progress);
-    bar.finish_and_clear();
+    let bar = Bar::new();
+    let written = FaceSet { count, res, seed }.write(out, |done| bar.set(done, count));
+    bar.clear();
     written?;
     say!("{count} faces of {res}x{res} with label maps in {}, seed {seed}", out.display());
     Ok(())
