@@ -170,7 +170,7 @@ fn recipe(layout: Layout, networks: &Networks) -> Recipe {
     for scheduled in &mut recipe.phases {
         let interval = match &mut scheduled.phase {
             Phase::R1 { gamma } => {
-                *gamma = number("r1").unwrap_or(*gamma);
+                *gamma = number("r1").or(number("r1_img")).unwrap_or(*gamma);
                 "d_reg_every"
             }
             Phase::PathLength { weight, .. } => {
@@ -185,6 +185,8 @@ fn recipe(layout: Layout, networks: &Networks) -> Recipe {
         };
         scheduled.every = args[interval].as_u64().filter(|&n| n > 0).unwrap_or(scheduled.every);
     }
+    recipe.labels.r1 = number("r1_seg").unwrap_or(recipe.labels.r1);
+    recipe.labels.mask = number("lambda_mask").unwrap_or(recipe.labels.mask);
     if args["augment"] == Value::Bool(true) {
         recipe.augment = Some(Augment {
             pipeline: Pipeline::Bgc,

@@ -60,9 +60,10 @@ impl Options {
     /// # Errors
     /// Naming the flag.
     pub fn check(&self) -> Result<()> {
-        if self.network.system() == System::SemanticStyleGan {
-            let reason = "semantic_stylegan can be sampled here, not trained";
-            return Err(Error::config("--resume or --transfer", reason));
+        if self.network.system() == System::SemanticStyleGan && self.transfer.is_none() {
+            let reason = "semantic_stylegan needs label maps, which training does not read yet; \
+                          --transfer in its place adapts the networks to pictures alone";
+            return Err(Error::config("--resume", reason));
         }
         check_res(self.network.resolution())?;
         self.network.check_square()?;

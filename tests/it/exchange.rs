@@ -164,3 +164,20 @@ fn networks_go_only_where_they_have_a_place() {
     let resume = ["train", "--resume", "a.safetensors", "--data", ".", "--device", "cpu"];
     fails(folder, &resume, "holds no optimisers to go on with");
 }
+
+#[test]
+fn a_semantic_network_is_adapted_to_pictures_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    succeeds(folder, &["data", "faces", "--count", "8", "--res", "16", "--out", "faces"]);
+    let from = checkpoint("semstyle_legacy.pt");
+    succeeds(folder, &["import", from.to_str().unwrap(), "--out", "a.safetensors"]);
+    let train = ["train", "--data", "faces", "--device", "cpu", "--kimg", "0.008", "--batch", "4"];
+    let resume = [&train[..], &["--resume", "a.safetensors"]].concat();
+    fails(folder, &resume, "needs label maps, which training does not read yet; --transfer");
+    succeeds(folder, &[&train[..], &["--transfer", "a.safetensors"]].concat());
+    let run = "runs/00000-semantic_stylegan-faces-tiny16-batch4";
+    let sample = ["sample", "--network", run, "--seeds", "0", "--outdir", "s", "--labels"];
+    succeeds(folder, &[&sample[..], &["--device", "cpu"]].concat());
+    assert!(folder.join("s/seed0000-labels.png").exists());
+}

@@ -173,6 +173,10 @@ fn recipe(
             _ => {}
         }
     }
+    if system == System::SemanticStyleGan {
+        // Pictures alone say nothing of masks: networks are adapted to them.
+        recipe.labels.mask = 0.0;
+    }
     recipe.augment = augment(args, recipe.augment)?;
     let is_asked = args.init_res.is_some() || args.grow.is_some();
     if recipe.growing.is_none() || is_asked {
