@@ -59,7 +59,10 @@ impl Axis {
     /// As exact as the ticks, or by some digits more.
     fn label(&self, value: f64, more: usize) -> String {
         let largest = self.low.abs().max(self.high.abs());
-        if value != 0.0 && !(1e-3..1e6).contains(&largest) {
+        if !(1e-3..1e6).contains(&largest) {
+            if value == 0.0 {
+                return "0".into();
+            }
             let digits = (value.abs() / self.step).log10().floor().max(0.0) as usize + more;
             return format!("{value:.digits$e}");
         }
