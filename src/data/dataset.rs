@@ -15,10 +15,7 @@ use crate::{Error, Result};
 /// A set that takes no more than this at its resolution is decoded once and kept.
 const MEMORY_LIMIT_BYTES: usize = 1 << 30;
 /// Enough of most files to find their size; of more; and of those with long profiles.
-const HEADER_BYTES: [u64; 3] = [4 << 10, 64 << 10, MAX_FILE_BYTES];
-/// Largest file that is read; a longer one, such as an archive member that unpacks without end,
-/// is cut here and so refused.
-pub(super) const MAX_FILE_BYTES: u64 = 1 << 30;
+const HEADER_BYTES: [u64; 3] = [4 << 10, 64 << 10, 16 << 20];
 /// After so many broken pictures in a row the disk or the archive is at fault, not a picture.
 const MAX_BROKEN_IN_A_ROW: usize = 100;
 
@@ -274,7 +271,7 @@ fn none_usable(source: &Source, skipped: &[Skipped]) -> Error {
 }
 
 fn decode(source: &Source, entry: &Entry, res: usize) -> Result<Decoded, String> {
-    let bytes = source.read(entry, MAX_FILE_BYTES).map_err(|e| e.to_string())?;
+    let bytes = source.read_picture(entry)?;
     picture::decode(entry.name, &bytes, res as u32)
 }
 

@@ -7,7 +7,6 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use super::super::classes::{Label, Labels};
-use super::super::dataset::MAX_FILE_BYTES;
 use super::super::picture;
 use super::super::source::{Entry, Source};
 use super::super::{FaceClasses, LabelMaps, Layout};
@@ -153,7 +152,7 @@ impl Totals {
 }
 
 fn measure(source: &Source, maps: Option<&LabelMaps>, entry: &Entry) -> Option<Counted> {
-    let bytes = source.read(entry, MAX_FILE_BYTES).ok()?;
+    let bytes = source.read_picture(entry).ok()?;
     let whole = picture::decode_whole(entry.name, &bytes).ok()?;
     let format =
         image::guess_format(&bytes).or_else(|_| ImageFormat::from_path(entry.name)).ok()?;
