@@ -164,8 +164,8 @@ fn measure(source: &Source, maps: Option<&LabelMaps>, entry: &Entry) -> Option<C
         ..Counted::default()
     };
     for pixel in whole.rgb.as_raw().chunks_exact(3) {
-        for c in 0..3 {
-            let value = u64::from(pixel[c]);
+        for (c, &value) in pixel.iter().enumerate() {
+            let value = u64::from(value);
             counted.sums[c] += value;
             counted.squares[c] += value * value;
         }

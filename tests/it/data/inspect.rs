@@ -89,7 +89,7 @@ fn statistics_are_those_of_the_pixels() {
         "format      png          4 (100.0%)",
         "channels    L8           1 (25.0%)",
         "mean        20.000 0.000 170.000 (red, green, blue; 0 to 255)",
-        "deviation   22.111 0.000 120.208",
+        "deviation   22.608 0.000 120.208",
         "class       0            3 (75.0%)",
     ] {
         assert!(said.lines().any(|l| l == line), "{line}\n{said}");
