@@ -4,6 +4,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
+pub use crate::data::fuzz::{dataset_json, lmdb, zip};
+
 use crate::checkpoint::{Checkpoint, published};
 use crate::sample;
 use crate::train::{adopt, snapshot};

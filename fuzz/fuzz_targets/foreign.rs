@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| semgan::fuzz::foreign(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drop(semgan::fuzz::foreign(bytes)));

@@ -17,7 +17,7 @@ pub(super) const LIST: &str = "dataset.json";
 /// Classes are fewer.
 const MAX_CLASSES: u64 = 1 << 20;
 /// Numbers in all labels together.
-const MAX_NUMBERS: usize = 1 << 24;
+const MAX_NUMBERS: usize = 1 << 23;
 
 /// Classes of the pictures of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,10 @@ impl Classes {
     ///
     /// # Errors
     /// In words: what is wrong with it, naming the picture.
-    fn listed<'a>(json: &[u8], names: impl Iterator<Item = &'a str> + Clone) -> Result<Self, String> {
+    fn listed<'a>(
+        json: &[u8],
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Self, String> {
         let labels = Labels::parse(json, names.clone())?.ok_or(format!("{LIST} has no labels"))?;
         let class = |name: &str| match labels.find(name)? {
             Label::Class(class) => Ok(*class as usize),

@@ -16,9 +16,6 @@ use super::source::{
 use crate::files::hash;
 use crate::{Error, Result};
 
-/// Longest file that is read.
-const MAX_FILE_BYTES: u64 = 1 << 28;
-
 /// The colours in which SemanticStyleGAN shows labels, by index.
 pub const LABEL_COLORS: [[u8; 3]; 17] = [
     [0, 0, 0],
@@ -87,8 +84,7 @@ impl LabelMaps {
         match entry.form {
             Form::Painted => paint(&self.source.path, entry.at, self.classes),
             _ => {
-                let bytes =
-                    self.source.read(&entry, MAX_FILE_BYTES).map_err(|e| named(e.to_string()))?;
+                let bytes = self.source.read_picture(&entry).map_err(named)?;
                 picture::decode_labels(entry.name, &bytes).map_err(named)
             }
         }

@@ -7,6 +7,7 @@
 //! - `order.rs` says which picture is the n-th of a training run, by the seed and n alone,
 //! - `classes.rs` knows the class of every picture,
 //! - `convert` writes any set as NVIDIA's tools lay it out,
+//! - `fuzz.rs` opens the readers of foreign bytes to fuzzing,
 //! - `inspect` names what is wrong with a set and counts what is in it,
 //! - `loader.rs` prepares batches on a thread of its own, ahead of the device,
 //! - `labels.rs` finds the label maps beside pictures,
@@ -16,6 +17,8 @@ mod classes;
 mod convert;
 mod dataset;
 pub mod faces;
+#[doc(hidden)]
+pub mod fuzz;
 mod inspect;
 mod labels;
 mod loader;

@@ -13,8 +13,8 @@ use std::path::Path;
 
 use image::imageops;
 use image::{
-    DynamicImage, ExtendedColorType, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader,
-    Pixel, RgbImage,
+    DynamicImage, ExtendedColorType, GrayImage, ImageBuffer, ImageDecoder, ImageFormat,
+    ImageReader, Pixel, RgbImage,
 };
 
 use super::resample::{self, Filter};

@@ -32,6 +32,9 @@ fn every_command_has_help() {
         "bench ops",
         "tune",
         "data faces",
+        "data make",
+        "data check",
+        "data stats",
         "data grid",
     ] {
         let arguments: Vec<&str> = command.split(' ').chain(["-h"]).collect();

@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let [problems, warnings, notes] =
         [Severity::Problem, Severity::Warning, Severity::Note].map(|s| report.count(s));
-    let maps = if report.maps > 0 { format!(" and {} label maps", report.maps) } else { String::new() };
+    let maps =
+        if report.maps > 0 { format!(" and {} label maps", report.maps) } else { String::new() };
     let pictures = report.pictures;
     writeln!(
         out,

@@ -48,9 +48,11 @@ pub(super) struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Crop {
     /// The centre square
-    CenterCrop,
+    #[value(name = "center-crop")]
+    Square,
     /// WxH from the middle, then black rows to a square
-    CenterCropWide,
+    #[value(name = "center-crop-wide")]
+    Wide,
     /// All of it, with black rows or columns around
     Pad,
 }
@@ -109,8 +111,8 @@ impl Args {
     fn conversion(&self) -> Conversion {
         Conversion {
             transform: self.transform.map(|transform| match transform {
-                Crop::CenterCrop => Transform::CenterCrop,
-                Crop::CenterCropWide => Transform::CenterCropWide,
+                Crop::Square => Transform::CenterCrop,
+                Crop::Wide => Transform::CenterCropWide,
                 Crop::Pad => Transform::Pad,
             }),
             resolution: self.resolution,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::bar::Bar;
 use crate::data::{Layout, Statistics};
-use crate::memory::human;
 
 /// Counts what is in a data set: sizes, formats, colours, classes
 #[derive(clap::Args, Debug)]
@@ -35,7 +34,7 @@ fn print(s: &Statistics, out: &mut impl Write) -> io::Result<()> {
     };
     writeln!(out, "layout      {layout}")?;
     writeln!(out, "pictures    {} ({} broken)", s.pictures, s.broken)?;
-    writeln!(out, "bytes       {} ({})", s.bytes, human(s.bytes))?;
+    writeln!(out, "bytes       {}", s.bytes)?;
     let sizes = s.sizes.iter().map(|((w, h), n)| (format!("{w}x{h}"), *n));
     list("size", sizes, s.pictures, out)?;
     list("format", s.formats.iter().map(|(f, n)| ((*f).to_owned(), *n)), s.pictures, out)?;

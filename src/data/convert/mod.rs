@@ -18,10 +18,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::sink::Sink;
-pub use self::transform::Transform;
 use self::transform::Geometry;
+pub use self::transform::Transform;
 use super::classes::{Label, Labels};
-use super::dataset::MAX_FILE_BYTES;
 use super::source::{Entry, Source};
 use super::{FaceClasses, Filter, LabelMaps, Skipped, Split, picture};
 use crate::{Error, Result};
@@ -156,7 +155,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn make(&self, index: usize) -> Result<Made, String> {
         let entry = self.set.pictures.get(index);
-        let bytes = self.set.read(&entry, MAX_FILE_BYTES).map_err(|e| e.to_string())?;
+        let bytes = self.set.read_picture(&entry)?;
         let picture = picture::decode_whole(entry.name, &bytes)?.rgb;
         if let Some(reason) = self.geometry.refusal(picture.dimensions()) {
             return Err(reason);

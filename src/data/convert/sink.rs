@@ -20,7 +20,7 @@ pub(super) struct Sink {
 
 enum Form {
     Folder,
-    Zip(ZipWriter<BufWriter<File>>),
+    Zip(Box<ZipWriter<BufWriter<File>>>),
 }
 
 impl Sink {
@@ -36,7 +36,7 @@ impl Sink {
                 return Err(taken("exists already; delete it or give another name"));
             }
             let file = File::create(draft.path()).map_err(Error::io("create", dest))?;
-            Form::Zip(ZipWriter::new(BufWriter::new(file)))
+            Form::Zip(Box::new(ZipWriter::new(BufWriter::new(file))))
         } else {
             if fs::read_dir(dest).is_ok_and(|mut items| items.next().is_some()) {
                 return Err(taken("holds files already; empty it or give another folder"));

@@ -39,7 +39,9 @@ impl Geometry {
         let Some((width, height)) = resolution else {
             return match transform {
                 None => Ok(Self { transform, resolution }),
-                Some(_) => refuse("--transform needs it: give WIDTHxHEIGHT, such as 256x256".into()),
+                Some(_) => {
+                    refuse("--transform needs it: give WIDTHxHEIGHT, such as 256x256".into())
+                }
             };
         };
         if width.min(height) == 0 || width.max(height) > MAX_SIDE {
@@ -50,10 +52,12 @@ impl Geometry {
                 "{width}x{height} is taller than wide; center-crop-wide needs a width of at least \
                  the height"
             )),
-            None | Some(Transform::CenterCrop | Transform::Pad) if width != height => refuse(format!(
-                "{width}x{height} is not square, as trainers need it; give {width}x{width}, or \
+            None | Some(Transform::CenterCrop | Transform::Pad) if width != height => {
+                refuse(format!(
+                    "{width}x{height} is not square, as trainers need it; give {width}x{width}, or \
                  --transform center-crop-wide for black rows above and below"
-            )),
+                ))
+            }
             _ => Ok(Self { transform, resolution }),
         }
     }
@@ -80,7 +84,8 @@ impl Geometry {
             }
             Some(Transform::Pad) => {
                 let (to, from) = ((width, height), (w, h));
-                let size = match u64::from(w) * u64::from(height) >= u64::from(h) * u64::from(width) {
+                let size = match u64::from(w) * u64::from(height) >= u64::from(h) * u64::from(width)
+                {
                     true => (to.0, rounded(from.1, to.0, from.0)),
                     false => (rounded(from.0, to.1, from.1), to.1),
                 };
@@ -97,8 +102,9 @@ impl Geometry {
             return None;
         };
         let (part_width, part_height) = proportional((w, h), (width, height));
-        (part_width < width || part_height < height)
-            .then(|| format!("{w}x{h} is too small for {width}x{height}; give a smaller --resolution"))
+        (part_width < width || part_height < height).then(|| {
+            format!("{w}x{h} is too small for {width}x{height}; give a smaller --resolution")
+        })
     }
 }
 

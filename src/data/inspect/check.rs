@@ -7,7 +7,6 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use super::super::classes::{LIST, Labels};
-use super::super::dataset::MAX_FILE_BYTES;
 use super::super::picture;
 use super::super::source::{Entry, Form, Layout, Source};
 use super::super::{FaceClasses, LabelMaps};
@@ -127,13 +126,12 @@ fn fix(reason: &str) -> &'static str {
 }
 
 fn look(source: &Source, entry: &Entry) -> Result<Looked, (String, &'static str)> {
-    let bytes = source
-        .read(entry, MAX_FILE_BYTES)
-        .map_err(|e| (format!("cannot be read: {e}"), "copy it again, or delete it"))?;
-    let whole = picture::decode_whole(entry.name, &bytes).map_err(|reason| {
+    let explained = |reason: String| {
         let fix = fix(&reason);
         (reason, fix)
-    })?;
+    };
+    let bytes = source.read_picture(entry).map_err(explained)?;
+    let whole = picture::decode_whole(entry.name, &bytes).map_err(explained)?;
     let by_name = ImageFormat::from_path(entry.name).ok();
     let by_content = image::guess_format(&bytes).ok();
     let content = by_content.filter(|content| by_name.is_some_and(|name| name != *content));
@@ -166,7 +164,8 @@ impl Sizes {
         let fix = "nothing, or `semgan data make --transform ... --resolution ...`";
         let common = self.0.iter().max_by_key(|(size, count)| (**count, **size));
         let Some((&(width, height), _)) = common else { return };
-        let others: usize = self.0.iter().filter(|(s, _)| **s != (width, height)).map(|s| s.1).sum();
+        let others: usize =
+            self.0.iter().filter(|(s, _)| **s != (width, height)).map(|s| s.1).sum();
         if others > 0 {
             let reason = format!(
                 "{others} pictures are not {width}x{height} as the rest; training crops and \
@@ -227,7 +226,10 @@ fn check_maps(source: Source, report: &mut Report, progress: impl Fn(u64)) -> Re
                 continue;
             };
             match map {
-                Err(reason) => report.add(Severity::Problem, &map_name, reason, "replace it"),
+                Err(reason) => {
+                    let own = reason.strip_prefix(&format!("{map_name}: ")).unwrap_or(&reason);
+                    report.add(Severity::Problem, &map_name, own, "replace it");
+                }
                 Ok(map) => {
                     let most = map.iter().copied().max().unwrap_or(0);
                     if most >= MAX_CLASSES {
@@ -257,6 +259,7 @@ fn orphans(source: &Source) -> Vec<String> {
     use super::super::labels::key;
     let pictures: std::collections::HashSet<u64> =
         source.pictures.iter().map(|e| hash(key(e.name).bytes())).collect();
-    let is_orphan = |e: &Entry| e.form != Form::Painted && !pictures.contains(&hash(key(e.name).bytes()));
+    let is_orphan =
+        |e: &Entry| e.form != Form::Painted && !pictures.contains(&hash(key(e.name).bytes()));
     source.labels.iter().filter(is_orphan).map(|e| e.name.to_owned()).collect()
 }

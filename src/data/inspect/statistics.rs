@@ -7,7 +7,6 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use super::super::classes::{Label, Labels};
-use super::super::dataset::MAX_FILE_BYTES;
 use super::super::picture;
 use super::super::source::{Entry, Source};
 use super::super::{FaceClasses, LabelMaps, Layout};
@@ -153,7 +152,7 @@ impl Totals {
 }
 
 fn measure(source: &Source, maps: Option<&LabelMaps>, entry: &Entry) -> Option<Counted> {
-    let bytes = source.read(entry, MAX_FILE_BYTES).ok()?;
+    let bytes = source.read_picture(entry).ok()?;
     let whole = picture::decode_whole(entry.name, &bytes).ok()?;
     let format =
         image::guess_format(&bytes).or_else(|_| ImageFormat::from_path(entry.name)).ok()?;
@@ -165,8 +164,8 @@ fn measure(source: &Source, maps: Option<&LabelMaps>, entry: &Entry) -> Option<C
         ..Counted::default()
     };
     for pixel in whole.rgb.as_raw().chunks_exact(3) {
-        for c in 0..3 {
-            let value = u64::from(pixel[c]);
+        for (c, &value) in pixel.iter().enumerate() {
+            let value = u64::from(value);
             counted.sums[c] += value;
             counted.squares[c] += value * value;
         }

@@ -23,10 +23,7 @@ const CHECKSUM_FOLLOWS: u16 = 1 << 3;
 ///
 /// # Errors
 /// When it is no complete archive.
-pub(super) fn list(
-    source: impl Read + Seek,
-    wanted: impl Fn(&str) -> bool,
-) -> ZipResult<Table> {
+pub(super) fn list(source: impl Read + Seek, wanted: impl Fn(&str) -> bool) -> ZipResult<Table> {
     let archive = ZipArchive::new(source)?;
     let mut table = Table::default();
     for index in 0..archive.len() {

@@ -71,7 +71,13 @@ impl Cache {
     }
 
     /// What was kept of the set at `path`, if that has not changed since.
-    pub(in crate::data) fn load(&self, path: &Path, res: Option<usize>) -> Option<(Source, Headers)> {
+    pub(in crate::data) fn load(
+        &self,
+        path: &Path,
+        res: Option<usize>,
+    ) -> Option<(Source, Headers)> {
+        let layout = kind(path).ok()?;
+        let res = chosen(layout, res);
         let set = path.canonicalize().ok()?;
         let bytes = fs::read(self.place(&set, res)?).ok()?;
         let (head, rest) = split(&bytes)?;
@@ -79,10 +85,12 @@ impl Cache {
         if head.set != set || head.res != res || !is_current {
             return None;
         }
-        let mut source = Source::new(path, kind(path).ok()?);
+        let mut source = Source::new(path, layout);
         let (headers, [pictures, labels]) = sections(&head, rest)?;
         source.file = match source.layout {
-            Layout::Zip | Layout::Lmdb => Some(fs::File::open(container(path, source.layout)).ok()?),
+            Layout::Zip | Layout::Lmdb => {
+                Some(fs::File::open(container(path, source.layout)).ok()?)
+            }
             Layout::Folder | Layout::CelebAMask => None,
         };
         (source.pictures, source.labels, source.problems) = (pictures, labels, head.problems);
@@ -99,6 +107,7 @@ impl Cache {
     }
 
     fn try_save(&self, source: &Source, res: Option<usize>, headers: &Headers) -> Option<()> {
+        let res = chosen(source.layout, res);
         let set = source.path.canonicalize().ok()?;
         let place = self.place(&set, res)?;
         let listed = match source.file {
@@ -106,7 +115,8 @@ impl Cache {
             None => source.folders.iter().filter_map(|f| f.canonicalize().ok()).collect(),
         };
         let stamps: Vec<Stamp> = listed.iter().map(|path| stamp(path)).collect::<Option<_>>()?;
-        let settled = SystemTime::now().checked_sub(SETTLED)?.duration_since(SystemTime::UNIX_EPOCH);
+        let settled =
+            SystemTime::now().checked_sub(SETTLED)?.duration_since(SystemTime::UNIX_EPOCH);
         if stamps.iter().any(|s| s.seconds >= settled.as_ref().map_or(0, Duration::as_secs)) {
             return None;
         }
@@ -141,6 +151,11 @@ impl Cache {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// The resolution, where it decides which pictures are listed.
+fn chosen(layout: Layout, res: Option<usize>) -> Option<usize> {
+    res.filter(|_| layout == Layout::Lmdb)
 }
 
 /// The file that holds all pictures.
@@ -243,7 +258,7 @@ mod tests {
                 .filter(|p| p.exists())
                 .for_each(|p| age(p, 100));
             cache.save(&source, None, &headers);
-            assert!(cache.load(&path, Some(8)).is_none(), "of another size");
+            assert!(cache.load(&path, Some(8)).is_some(), "whatever the resolution");
             let (again, same) = cache.load(&path, None).unwrap();
             assert_eq!((&again.pictures, &again.labels), (&source.pictures, &source.labels));
             assert_eq!(same, headers);

@@ -95,7 +95,13 @@ pub(super) fn open(path: &Path) -> Result<Source> {
     source.folders = vec![path.to_owned(), folder];
     for (number, file, size_bytes) in numbers {
         let name = format!("{PHOTOGRAPHS}/{file}");
-        let photograph = Entry { name: &name, size_bytes, packed_bytes: size_bytes, at: number, form: Form::File };
+        let photograph = Entry {
+            name: &name,
+            size_bytes,
+            packed_bytes: size_bytes,
+            at: number,
+            form: Form::File,
+        };
         source.pictures.push(photograph);
         let name = format!("{MASKS}/{number}");
         source.labels.push(Entry { name: &name, form: Form::Painted, ..photograph });
@@ -158,7 +164,8 @@ impl Source {
                 Box::new(move |number| original.get(&number).copied().map(official))
             }
         };
-        let (pictures, labels) = (std::mem::take(&mut self.pictures), std::mem::take(&mut self.labels));
+        let (pictures, labels) =
+            (std::mem::take(&mut self.pictures), std::mem::take(&mut self.labels));
         for (from, into) in [(pictures, &mut self.pictures), (labels, &mut self.labels)] {
             let is_kept = |entry: &Entry| part(entry.at) == Some(split);
             from.iter().filter(is_kept).for_each(|entry| into.push(entry));

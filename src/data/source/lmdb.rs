@@ -39,10 +39,7 @@ pub(super) fn is_lmdb(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// In words: what is wrong with the file, naming the page.
-pub(super) fn walk(
-    bytes: &[u8],
-    mut visit: impl FnMut(&[u8], Range<usize>),
-) -> Result<(), String> {
+pub(super) fn walk(bytes: &[u8], mut visit: impl FnMut(&[u8], Range<usize>)) -> Result<(), String> {
     let meta = newest_meta(bytes)?;
     if meta.root == NO_PAGE {
         return Ok(());
@@ -67,9 +64,9 @@ fn newest_meta(bytes: &[u8]) -> Result<Meta, String> {
         Ok(meta) => vec![meta.page_size],
         Err(_) => (8..=16).map(|bits| 1 << bits).collect(),
     };
-    let second = sizes.into_iter().filter_map(|size| {
-        read_meta(bytes, size).ok().filter(|meta| meta.page_size == size)
-    });
+    let second = sizes
+        .into_iter()
+        .filter_map(|size| read_meta(bytes, size).ok().filter(|meta| meta.page_size == size));
     let newest = first.iter().copied().chain(second).max_by_key(|meta| meta.transaction);
     newest.ok_or_else(|| format!("no valid meta page: {}", first.err().unwrap_or_default()))
 }
@@ -119,9 +116,9 @@ impl<'a> Tree<'a> {
             return Err(format!("page {number} is on the wrong level of the tree"));
         }
         for index in 0..page.nodes {
-            let node = page.node(index).ok_or_else(|| {
-                format!("page {number}: node {index} reaches beyond the page")
-            })?;
+            let node = page
+                .node(index)
+                .ok_or_else(|| format!("page {number}: node {index} reaches beyond the page"))?;
             if is_leaf {
                 if let Some(place) = self.value(&page, node)? {
                     visit(&page.bytes[node.key()], place);

@@ -36,10 +36,17 @@ pub(super) use celeba::{MASKS, PHOTOGRAPHS, compose, mask_files};
 use place::Window;
 pub(super) use table::{Entry, Form, Table};
 
+use super::picture;
 use crate::{Error, Result};
 
 /// Longest file beside the pictures that is read.
 const MAX_BESIDE_BYTES: u64 = 1 << 27;
+/// Largest picture file that is read; a longer one is cut here and so refused.
+const MAX_FILE_BYTES: u64 = 512 << 20;
+/// Larger files than this must prove to be pictures before they are read.
+const LARGE_BYTES: u64 = 32 << 20;
+/// The part of a large file that proves it.
+const LARGE_START_BYTES: u64 = 1 << 20;
 /// Enough of a file to tell its kind.
 const START_BYTES: u64 = 64;
 
@@ -123,7 +130,9 @@ impl Source {
     fn sorted(mut self, found: Table) -> Self {
         self.pictures = found;
         self.pictures.sort();
-        let labelled: HashSet<String> = self.pictures.iter()
+        let labelled: HashSet<String> = self
+            .pictures
+            .iter()
             .flat_map(|e| parents(e.name, PICTURES).map(str::to_owned).collect::<Vec<_>>())
             .collect();
         let is_label = |name: &str| parents(name, LABELS).any(|parent| labelled.contains(parent));
@@ -156,33 +165,45 @@ impl Source {
         self.odd.get(name).cloned().unwrap_or_else(|| self.path.join(name))
     }
 
+    /// All of a picture or label map. A very large file must begin like a picture, so that an archive
+    /// member which unpacks without end takes no memory.
+    ///
+    /// # Errors
+    /// In words: what is wrong with the file.
+    pub(super) fn read_picture(&self, entry: &Entry) -> Result<Vec<u8>, String> {
+        if entry.size_bytes > LARGE_BYTES {
+            let start = self.read(entry, LARGE_START_BYTES).map_err(|e| e.to_string())?;
+            picture::size(entry.name, &start)?;
+        }
+        self.read(entry, MAX_FILE_BYTES).map_err(|e| e.to_string())
+    }
+
     /// The bytes of a file beside the pictures, where it is there.
     ///
     /// # Errors
-    /// When the system refuses or the archive is damaged there.
+    /// When the system refuses, the archive is damaged there, or the file is too large.
     pub(super) fn read_beside(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let unreadable =
-            |e| Error::dataset(&self.path, format!("{name} cannot be read: {e}"));
-        match self.layout {
-            Layout::Lmdb => Ok(None),
-            Layout::Folder | Layout::CelebAMask => {
+        let unreadable = |e| Error::dataset(&self.path, format!("{name} cannot be read: {e}"));
+        let fits = |bytes: u64| match bytes <= MAX_BESIDE_BYTES {
+            true => Ok(()),
+            false => Err(Error::dataset(&self.path, format!("{name} is larger than 128 MiB"))),
+        };
+        match (self.layout, &self.file) {
+            (Layout::Folder | Layout::CelebAMask, _) => {
                 let file = self.path.join(name);
-                let read = || {
-                    let mut bytes = Vec::new();
-                    File::open(&file)?.take(MAX_BESIDE_BYTES).read_to_end(&mut bytes)?;
-                    Ok(bytes)
-                };
-                file.exists().then(|| read().map_err(Error::io("read", &file))).transpose()
+                let Ok(metadata) = fs::metadata(&file) else { return Ok(None) };
+                fits(metadata.len())?;
+                fs::read(&file).map(Some).map_err(Error::io("read", &file))
             }
-            Layout::Zip => {
-                let Some(file) = &self.file else { return Ok(None) };
-                let whole = BufReader::new(file);
-                let found = archive::list(whole, |member| member == name);
+            (Layout::Zip, Some(file)) => {
+                let found = archive::list(BufReader::new(file), |member| member == name);
                 let found = found.map_err(|e| unreadable(e.into()))?;
-                let member = found.iter().next_back();
-                let read = |entry| archive::read(Window::of(file), &entry, MAX_BESIDE_BYTES);
-                member.map(|entry| read(entry).map_err(unreadable)).transpose()
+                let Some(member) = found.iter().next_back() else { return Ok(None) };
+                fits(member.size_bytes)?;
+                let bytes = archive::read(Window::of(file), &member, MAX_BESIDE_BYTES);
+                bytes.map(Some).map_err(unreadable)
             }
+            _ => Ok(None),
         }
     }
 }
@@ -236,6 +257,16 @@ fn open_lmdb(path: &Path, res: Option<usize>) -> Result<Source> {
     Ok(Source { pictures, labels, problems, file: Some(file), ..source })
 }
 
+/// Number of pictures in the bytes of an LMDB file.
+pub(super) fn lmdb_pictures(bytes: &[u8]) -> Result<usize, String> {
+    records::read(bytes, None).map(|records| records.pictures.len())
+}
+
+/// Number of members of a zip archive.
+pub(super) fn zip_members(archive: impl Read + io::Seek) -> Result<usize, String> {
+    archive::list(archive, |_| true).map(|table| table.len()).map_err(|e| e.to_string())
+}
+
 /// What stands before each folder called `folder` in a name: `a/` for `a/images/b.png`.
 pub(super) fn parents<'a>(name: &'a str, folder: &'a str) -> impl Iterator<Item = &'a str> {
     let before = name.match_indices(folder).map(|(at, _)| &name[..at]);
@@ -286,7 +317,8 @@ pub(super) mod tests {
         let files = [("/etc/root.png", b"root".to_vec()), ("../../up.png", b"up".to_vec())];
         let dir = folder(&[("set.zip", archive(&files, CompressionMethod::Stored))]);
         let set = Source::open(&dir.path().join("set.zip"), None).unwrap();
-        let read: Vec<_> = set.pictures.iter().map(|e| (e.name, set.read(&e, 3).unwrap())).collect();
+        let read: Vec<_> =
+            set.pictures.iter().map(|e| (e.name, set.read(&e, 3).unwrap())).collect();
         assert_eq!(read, [("../../up.png", b"up".to_vec()), ("/etc/root.png", b"roo".to_vec())]);
     }
 

@@ -1,4 +1,9 @@
-//! `semgan data`: drawn faces, and sheets of any set.
+//! `semgan data`: drawn faces, and sheets of any set; making and checking sets in files of their own.
+
+mod hostile;
+mod inspect;
+mod lmdb;
+mod make;
 
 use std::collections::BTreeMap;
 use std::fs;
