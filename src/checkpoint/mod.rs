@@ -200,9 +200,8 @@ fn save_views<'a>(
 /// When it cannot be read, or holds a number that is not finite.
 pub fn real_tensors(path: &Path) -> Result<Values> {
     let bytes = files::map(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| {
-        Error::checkpoint(path, format!("not a complete safetensors file ({e})"))
-    })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| Error::checkpoint(path, format!("not a complete safetensors file ({e})")))?;
     let names = file.iter().filter(|(_, view)| view.dtype() == Dtype::F32);
     names.map(|(name, view)| Ok((name.to_owned(), real(path, name, &view)?))).collect()
 }

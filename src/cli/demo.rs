@@ -20,7 +20,7 @@ use crate::edit::sarigan::{
 use crate::files::write_atomically;
 use crate::metrics::sliced_wasserstein;
 use crate::models::sarigan::{Config, Rule};
-use crate::sample::{Seeding, Look, Noise, Rgb, Sampler, grid, save_png};
+use crate::sample::{Look, Noise, Rgb, Sampler, Seeding, grid, save_png};
 use crate::train::stats::duration;
 use crate::train::{Options, Phase, Recipe, Run, folder, snapshot};
 use crate::{Error, Result};

@@ -61,9 +61,9 @@ fn facts(path: &Path) -> Result<Facts> {
     }
     if start.starts_with(b"PK\x03\x04") && published::is_foreign(&start) {
         // A zip of PyTorch has a pickle in it, one of pictures has none.
-        return published::describe(path).map(|s| foreign(&s)).or_else(|error| {
-            dataset(path).map_err(|_| error)
-        });
+        return published::describe(path)
+            .map(|s| foreign(&s))
+            .or_else(|error| dataset(path).map_err(|_| error));
     }
     if published::is_foreign(&start) {
         return published::describe(path).map(|summary| foreign(&summary));
@@ -100,7 +100,9 @@ fn snapshot_facts(file: &Checkpoint) -> Result<Facts> {
     }
     let has = |prefix: &str| file.tensors.keys().any(|key| key.starts_with(prefix));
     let parts = [
-        ("g.", "generator"), ("d.", "discriminator"), ("g_ema.", "average"),
+        ("g.", "generator"),
+        ("d.", "discriminator"),
+        ("g_ema.", "average"),
         ("opt.", "optimisers"),
     ];
     let there: Vec<&str> = parts.iter().filter(|(p, _)| has(p)).map(|(_, name)| *name).collect();

@@ -53,7 +53,11 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("call", pickle(b"cos\nsystem\nX\x04\0\0\0true\x85R"), "refers to the code \"os.system\""),
         ("eval", pickle(b"c__builtin__\neval\n(X\x01\0\0\x001tR"), "refers to the code"),
         ("getattr", pickle(b"cbuiltins\ngetattr\n."), "refers to the code"),
-        ("dotted", b"\x80\x04\x8c\x05torch\x8c\x0d_utils.system\x93.".to_vec(), "refers to the code"),
+        (
+            "dotted",
+            b"\x80\x04\x8c\x05torch\x8c\x0d_utils.system\x93.".to_vec(),
+            "refers to the code",
+        ),
         ("instance", pickle(b"(ios\nsystem\n"), "unknown instruction 0x69"),
         ("extension", pickle(b"\x82\x01"), "unknown instruction 0x82"),
         ("no opcode", pickle(b"\xff"), "unknown instruction 0xff"),
@@ -68,8 +72,16 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("odd items", pickle(b"}(K\x01u"), "a key without a value"),
         ("unknown memory", pickle(b"h\x07"), "nothing was remembered as 7"),
         ("long text", pickle(b"X\xff\xff\xff\x7fa"), "the file ends within"),
-        ("longest text", b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.".to_vec(), "the file ends"),
-        ("wide number", pickle(&[b"\x8a\xff".as_slice(), &[1; 255]].concat()), "number of 255 bytes"),
+        (
+            "longest text",
+            b"\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.".to_vec(),
+            "the file ends",
+        ),
+        (
+            "wide number",
+            pickle(&[b"\x8a\xff".as_slice(), &[1; 255]].concat()),
+            "number of 255 bytes",
+        ),
         ("bad text", pickle(b"X\x02\0\0\0\xff\xfe"), "no UTF-8"),
         ("cut", b"\x80\x02}X\x01\0".to_vec(), "the file ends within"),
         ("deep", pickle(&deep), "nested too deeply"),
@@ -77,7 +89,11 @@ fn hostile() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("within itself", pickle(b"}q\0X\x01\0\0\0ah\0s"), "nested too deeply"),
         ("more behind", [pickle(b"}"), b"more".to_vec()].concat(), "4 bytes follow"),
         ("outside", tensor(b"K\x02", b"K\x04", b"K\x01"), "leave the 4 elements"),
-        ("far outside", tensor(b"K\0", b"K\x02", b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"), "leave"),
+        (
+            "far outside",
+            tensor(b"K\0", b"K\x02", b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"),
+            "leave",
+        ),
         ("negative stride", tensor(b"K\x03", b"K\x04", b"J\xff\xff\xff\xff"), "negative sizes"),
         ("negative size", tensor(b"K\0", b"J\xff\xff\xff\xff", b"K\x01"), "negative sizes"),
         ("negative offset", tensor(b"J\xff\xff\xff\xff", b"K\x01", b"K\x01"), "no known way"),
@@ -102,7 +118,8 @@ fn hostile_pickles_give_one_error_and_run_nothing() {
 fn archive(name: &str, data: &[u8], change: impl Fn(&mut Vec<u8>, usize)) -> Vec<u8> {
     let (n, length) = ((name.len() as u16).to_le_bytes(), (data.len() as u32).to_le_bytes());
     let fields = [&[0; 4][..], &length, &length, &n, &[0, 0]].concat();
-    let mut bytes = [b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0", &fields[..], name.as_bytes(), data].concat();
+    let mut bytes =
+        [b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0", &fields[..], name.as_bytes(), data].concat();
     let start = bytes.len();
     bytes.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0");
     bytes.extend(&fields);
@@ -126,15 +143,27 @@ fn hostile_archives_give_one_error() {
         }
     };
     let cases = [
-        ("member outside", archive("a/data.pkl", &data, put(42, 1 << 30)), "broken at its member 0"),
-        ("long member", archive("a/data.pkl", &data, put(20, u32::MAX - 1)), "broken at its member 0"),
+        (
+            "member outside",
+            archive("a/data.pkl", &data, put(42, 1 << 30)),
+            "broken at its member 0",
+        ),
+        (
+            "long member",
+            archive("a/data.pkl", &data, put(20, u32::MAX - 1)),
+            "broken at its member 0",
+        ),
         ("another size", archive("a/data.pkl", &data, put(24, 1)), "compressed"),
         ("no data", archive("../../data.txt", &data, |_, _| {}), "without data.pkl"),
         ("cut", archive("a/data.pkl", &data, |b, _| b.truncate(b.len() - 1)), "not a complete zip"),
-        ("zip64", archive("a/data.pkl", &data, |b, _| {
-            let at = b.len() - 6;
-            b[at..at + 4].fill(0xff);
-        }), "not a complete zip"),
+        (
+            "zip64",
+            archive("a/data.pkl", &data, |b, _| {
+                let at = b.len() - 6;
+                b[at..at + 4].fill(0xff);
+            }),
+            "not a complete zip",
+        ),
     ];
     for (name, bytes, words) in cases {
         let error = published::parse(Path::new("file.pt"), &bytes).expect_err(name).to_string();
@@ -161,7 +190,10 @@ fn the_program_says_one_line_and_leaves_nothing() {
             let said = String::from_utf8(run.stderr).unwrap();
             assert_eq!(run.status.code(), Some(1), "{command} {name}: {said}");
             assert_eq!(said.lines().count(), 1, "{command} {name}: {said}");
-            assert!(said.starts_with("error: ") && said.contains(words), "{command} {name}: {said}");
+            assert!(
+                said.starts_with("error: ") && said.contains(words),
+                "{command} {name}: {said}"
+            );
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before, "{name}");
         }
     }
@@ -218,7 +250,8 @@ fn corpus(ending: &str, limit: u64) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let fits = |path: &std::fs::DirEntry| {
-        path.file_name().to_str().unwrap().ends_with(ending) && path.metadata().unwrap().len() < limit
+        path.file_name().to_str().unwrap().ends_with(ending)
+            && path.metadata().unwrap().len() < limit
     };
     let mut found: Vec<_> = files.filter(fits).map(|entry| entry.path()).collect();
     found.sort();
@@ -238,7 +271,8 @@ fn damaged_networks_of_others_never_panic() {
 #[test]
 fn damaged_snapshots_never_panic() {
     let folder = tempfile::tempdir().unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/rosinality_train_zip.pt");
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/rosinality_train_zip.pt");
     let published = published::read(&path).unwrap();
     let published::Contents::Networks(networks) = published.contents else { panic!("networks") };
     let file = semgan::train::adopt::snapshot(&path, published.layout.unwrap(), *networks).unwrap();

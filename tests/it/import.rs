@@ -159,7 +159,6 @@ fn networks_make_the_expected_pictures() {
             if expected.tensor(&format!("{prefix}image"), &device).is_none() {
                 continue;
             }
-            println!("{} {name} {prefix}", path.display());
             pictures += 1;
             check_picture(&file, name, prefix, &expected, &attrs, &device);
         }

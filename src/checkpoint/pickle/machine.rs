@@ -109,7 +109,8 @@ impl<'a> Machine<'a> {
 
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(n).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or_else(|| format!("the file ends within {n} bytes that should follow"))?;
+        let end =
+            end.ok_or_else(|| format!("the file ends within {n} bytes that should follow"))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
         Ok(taken)

@@ -129,7 +129,11 @@ impl<'a> Scribe<'a> {
 
     fn has(&self, name: &str) -> bool {
         let prefix = format!("{name}.");
-        self.file.tensors.range(prefix.clone()..).next().is_some_and(|(k, _)| k.starts_with(&prefix))
+        self.file
+            .tensors
+            .range(prefix.clone()..)
+            .next()
+            .is_some_and(|(k, _)| k.starts_with(&prefix))
     }
 
     fn trains(&self, name: &str) -> bool {

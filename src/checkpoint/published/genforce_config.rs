@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::shapes::{Shapes, table};
 use super::{Layout, Leaves, Source, Sources, Wanted, genforce};
+use crate::models::Config;
 use crate::models::pggan::{self, FusedScale};
 use crate::models::stylegan::{self, NoiseType};
 use crate::models::stylegan2::{self, Architecture};
-use crate::models::Config;
 
 /// The three generators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +141,8 @@ fn stylegan2(g: &Shapes) -> Result<stylegan2::Config, String> {
     Ok(stylegan2::Config {
         size: 2usize << blocks.min(16),
         base: [base(2)?, base(3)?],
-        image_channels: g.size(&format!("synthesis.output{}.weight", blocks.saturating_sub(1)), 0)?,
+        image_channels: g
+            .size(&format!("synthesis.output{}.weight", blocks.saturating_sub(1)), 0)?,
         style_dim: mapping.style,
         latent_dim: other(mapping.latent),
         n_mlp: mapping.layers,

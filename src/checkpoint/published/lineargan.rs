@@ -70,9 +70,10 @@ impl Names {
             }
             (Kind::StyleGan2, "weight") => source.permuted(OUT_IN),
             (Kind::StyleGan2, _) => source,
-            (Kind::StyleGan, _) if is_dense(place) => {
-                with(format!("{place}.{}", if name == "bias" { "wscale.bias" } else { "fc.weight" }))
-            }
+            (Kind::StyleGan, _) if is_dense(place) => with(format!(
+                "{place}.{}",
+                if name == "bias" { "wscale.bias" } else { "fc.weight" }
+            )),
             (_, "weight") if is_fused && self.kind == Kind::StyleGan => source.permuted(OUT_IN),
             (_, "weight") if is_fused => source.permuted(IN_OUT),
             (_, "weight") if number.is_some() || layer.starts_with("output") => {

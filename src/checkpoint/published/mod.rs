@@ -38,12 +38,12 @@ use super::RawTensor;
 use super::torch::{Archive, Leaf, Leaves};
 use crate::device::Device;
 use crate::files;
-use crate::models::linear_semantics::{self, Extractor};
 use crate::models::Config;
+use crate::models::linear_semantics::{self, Extractor};
 use crate::nn::{Builder, Network, Values};
-use shapes::Shapes;
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
+use shapes::Shapes;
 
 /// How a file arranges and names what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,9 +198,8 @@ pub struct Summary {
 pub fn describe(path: &Path) -> Result<Summary> {
     inspect(path, |leaves| {
         let plan = Plan::of(leaves)?;
-        let count = |value| {
-            leaves.archive.sizes(value).map_or(0, |sizes| sizes.iter().product::<usize>())
-        };
+        let count =
+            |value| leaves.archive.sizes(value).map_or(0, |sizes| sizes.iter().product::<usize>());
         let tensors = leaves.tensors("").fold([0, 0], |[n, sum], (_, v)| [n + 1, sum + count(v)]);
         let plain = leaves.all.iter().filter_map(|(path, leaf)| match leaf {
             Leaf::Plain(value) if is_told(path) => Some((path.clone(), value.clone())),
@@ -420,8 +419,7 @@ impl Part<'_> {
         path: &str,
         shape: &Shape,
     ) -> Result<(Shape, Vec<f32>), String> {
-        let (stored, values) =
-            self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
+        let (stored, values) = self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
         if source.is_plain() {
             return match naming::is_same(&stored, shape) {
                 true => Ok((shape.clone(), values)),

@@ -55,7 +55,8 @@ impl Source {
     /// When the sizes differ.
     pub fn convert(&self, stored: &Tensor, shape: &Shape) -> Result<Tensor> {
         let is_kernel = stored.shape().len() == 4;
-        if stored.numel() != shape.numel() || (!is_kernel && (self.is_turned || self.axes.is_some()))
+        if stored.numel() != shape.numel()
+            || (!is_kernel && (self.is_turned || self.axes.is_some()))
         {
             return Err(self.misfit(stored.shape(), shape));
         }

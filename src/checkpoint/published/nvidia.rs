@@ -19,18 +19,13 @@ const GENERATOR: &str = "Generator";
 const DISCRIMINATOR: &str = "Discriminator";
 
 /// Networks of StyleGAN2-ADA, where the file holds them.
-pub(super) fn wanted(
-    leaves: &Leaves,
-) -> Said<Option<(Layout, Wanted)>> {
+pub(super) fn wanted(leaves: &Leaves) -> Said<Option<(Layout, Wanted)>> {
     let found = |(name, prefix, class): (&'static str, &str, &str)| {
         let is_one = leaves.plain(&format!("{prefix}class_name"))?.as_str() == Some(class);
         Some((name, Shapes::of(leaves, prefix).filter(|_| is_one)?))
     };
-    let prefixes = [
-        ("g", "G.", GENERATOR),
-        ("g_ema", "G_ema.", GENERATOR),
-        ("d", "D.", DISCRIMINATOR),
-    ];
+    let prefixes =
+        [("g", "G.", GENERATOR), ("g_ema", "G_ema.", GENERATOR), ("d", "D.", DISCRIMINATOR)];
     let parts: Vec<_> = prefixes.into_iter().filter_map(found).collect();
     let Some((_, g)) = parts.iter().find(|(name, _)| *name != "d") else { return Ok(None) };
     let mut config = generator(leaves, g)?;

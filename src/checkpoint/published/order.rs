@@ -5,9 +5,8 @@ use crate::models::Config;
 
 /// Parts of rosinality's generators and SemanticStyleGAN's, in their order; within a part ours is
 /// the same.
-const ROSINALITY: &[&str] = &[
-    "style", "final_style", "input", "conv1", "to_rgb1", "convs", "to_rgbs", "noises",
-];
+const ROSINALITY: &[&str] =
+    &["style", "final_style", "input", "conv1", "to_rgb1", "convs", "to_rgbs", "noises"];
 const SEMANTIC: &[&str] = &["pos_embed", "local_nets", "render_net", "style"];
 
 /// Sorts by the key of each item.
@@ -23,7 +22,8 @@ pub(super) fn sort<T>(
 
 fn rank(config: &Config, to: To, is_discriminator: bool, key: &str) -> [usize; 4] {
     let first = key.split('.').next().unwrap_or_default();
-    let place = |parts: &[&str]| parts.iter().position(|part| *part == first).unwrap_or(parts.len());
+    let place =
+        |parts: &[&str]| parts.iter().position(|part| *part == first).unwrap_or(parts.len());
     match to {
         To::Rosinality if is_discriminator => [0; 4],
         To::Rosinality if key.starts_with("style") || place(ROSINALITY) < ROSINALITY.len() => {
@@ -56,7 +56,9 @@ fn genforce(config: &Config, is_discriminator: bool, key: &str) -> [usize; 4] {
         "label_weight" | "lod" | "early_layer" => (0, 0),
         "dense" => (number + 1, 0),
         "input" => (number, 1),
-        "layer" => (block(number), 2 + number % 2 + usize::from(is_doubled_first && number % 2 == 0)),
+        "layer" => {
+            (block(number), 2 + number % 2 + usize::from(is_doubled_first && number % 2 == 0))
+        }
         "skip_layer" => (number, 5),
         "output" => (number, 6),
         "mapping" => (usize::MAX, 0),
@@ -68,11 +70,23 @@ fn genforce(config: &Config, is_discriminator: bool, key: &str) -> [usize; 4] {
 /// Fields of a layer.
 fn field_rank(config: &Config, is_discriminator: bool, name: &str, field: &str) -> usize {
     const STYLEGAN: &[&str] = &[
-        "bias", "const", "weight", "apply_noise.weight", "apply_noise.noise", "style.weight",
-        "style.bias", "blur.kernel",
+        "bias",
+        "const",
+        "weight",
+        "apply_noise.weight",
+        "apply_noise.noise",
+        "style.weight",
+        "style.bias",
+        "blur.kernel",
     ];
     const OTHER: &[&str] = &[
-        "weight", "bias", "noise_strength", "noise", "filter.kernel", "blur.kernel", "style.weight",
+        "weight",
+        "bias",
+        "noise_strength",
+        "noise",
+        "filter.kernel",
+        "blur.kernel",
+        "style.weight",
         "style.bias",
     ];
     let is_styled = matches!(config, Config::StyleGan(_)) && !is_discriminator;

@@ -55,7 +55,7 @@ fn stylegan2(g: &Shapes, d: Option<&Shapes>) -> Result<Config, String> {
 /// What SariGAN's and StyleGAN2's synthesis networks have in common.
 fn synthesis(g: &Shapes) -> Result<Config, String> {
     let n_convs = g.count(0, |k| format!("convs.{k}.conv.weight"));
-    if n_convs == 0 || n_convs % 2 != 0 || n_convs > 2 * 16 {
+    if n_convs == 0 || !n_convs.is_multiple_of(2) || n_convs > 2 * 16 {
         return Err(format!("{}convs has {n_convs} layers, not two for each doubling", g.prefix));
     }
     let mut channels = BTreeMap::from([(4, g.size("conv1.conv.weight", 1)?)]);

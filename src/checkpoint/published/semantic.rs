@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::shapes::Shapes;
 use super::{Layout, Leaves, Source, Wanted};
-use crate::models::{self, stylegan2};
 use crate::models::semantic_stylegan::Config;
+use crate::models::{self, stylegan2};
 
 /// Networks of SemanticStyleGAN, where the file holds them.
 pub(super) fn wanted(leaves: &Leaves) -> Result<Option<(Layout, Wanted)>, String> {

@@ -9,8 +9,8 @@
 //! The bytes are never copied but for a tensor that is asked for, and every size, offset and stride
 //! is checked against the storage that is really there.
 
-mod legacy;
 mod leaves;
+mod legacy;
 mod tensor;
 mod write;
 mod zip;
@@ -87,10 +87,10 @@ impl<'a> Archive<'a> {
         let is_data = |name: &&&str| name.strip_suffix("data.pkl").is_some_and(is_folder);
         let name = members.keys().find(is_data).ok_or("a zip without data.pkl")?;
         let folder = &name[..name.len() - "data.pkl".len()];
-        if let Some(order) = members.get(format!("{folder}byteorder").as_str()) {
-            if order.stored()? != b"little" {
-                return Err("numbers are stored with the highest byte first".into());
-            }
+        if let Some(order) = members.get(format!("{folder}byteorder").as_str())
+            && order.stored()? != b"little"
+        {
+            return Err("numbers are stored with the highest byte first".into());
         }
         let document = pickle::parse_whole(members[name].stored()?)?;
         let mut storages = HashMap::new();

@@ -83,10 +83,7 @@ fn numbers<const N: usize, T>(
     bytes.as_chunks::<N>().0.iter().map(move |chunk| number(*chunk))
 }
 
-fn finite(
-    shape: &[usize],
-    values: impl Iterator<Item = f32>,
-) -> Result<(Shape, Vec<f32>), String> {
+fn finite(shape: &[usize], values: impl Iterator<Item = f32>) -> Result<(Shape, Vec<f32>), String> {
     let values: Vec<f32> = values.collect();
     match values.iter().position(|v| !v.is_finite()) {
         Some(k) => Err(format!("element {k} is {}, which is not finite", values[k])),
@@ -206,9 +203,9 @@ impl Archive<'_> {
             elements.iter().map(|&n| document.size(n)).collect::<Option<Vec<_>>>()
         };
         let sizes_and_strides = list(sizes).zip(list(strides));
-        let (sizes, strides) = sizes_and_strides.filter(|(a, b)| a.len() == b.len()).ok_or(
-            "a tensor with negative sizes or strides, or more than 16 of them",
-        )?;
+        let (sizes, strides) = sizes_and_strides
+            .filter(|(a, b)| a.len() == b.len())
+            .ok_or("a tensor with negative sizes or strides, or more than 16 of them")?;
         let offset = document.size(offset).ok_or_else(strange)?;
         Ok((storage, Layout { offset, sizes, strides }))
     }

@@ -9,8 +9,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::super::pickle::Writer;
-use crate::files::create_atomically;
 use crate::Result;
+use crate::files::create_atomically;
 
 /// What a file is to hold.
 #[derive(Clone, Debug)]

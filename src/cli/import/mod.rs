@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use super::DeviceArgs;
 use super::export::check_new;
+use crate::Result;
 use crate::checkpoint::published::{self, Contents, Published};
 use crate::checkpoint::{self, Checkpoint};
 use crate::models::Config;
 use crate::train::{adopt, snapshot};
-use crate::Result;
 
 mod verify;
 
@@ -85,7 +85,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 impl Args {
     /// Where to write, which must not be the file itself, nor exist unless that is asked for.
     fn out(&self) -> Result<PathBuf> {
-        let usual = || Path::new(self.file.file_stem().unwrap_or_default()).with_added_extension("safetensors");
+        let usual = || {
+            Path::new(self.file.file_stem().unwrap_or_default()).with_added_extension("safetensors")
+        };
         let out = self.out.clone().unwrap_or_else(usual);
         check_new(&out, self.overwrite)?;
         Ok(out)

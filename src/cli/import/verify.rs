@@ -73,10 +73,7 @@ fn against_file(sampler: &Sampler, path: &Path, device: &Device) -> Result<Compa
     Ok((got, image.1.clone()))
 }
 
-fn find<'a>(
-    file: &'a Values,
-    names: &[&str],
-) -> Option<&'a (crate::tensor::Shape, Vec<f32>)> {
+fn find<'a>(file: &'a Values, names: &[&str]) -> Option<&'a (crate::tensor::Shape, Vec<f32>)> {
     names.iter().find_map(|name| file.get(*name))
 }
 

@@ -218,9 +218,8 @@ impl Discriminator {
         });
         let layers = config.projection.filter(|_| classes > 0);
         let outputs = if layers.is_some() { last } else { classes.max(1) };
-        let score = b.at("final_linear.1", |b| {
-            EqualLinear::new(b, width, outputs, Init::Constant(0.0))
-        });
+        let score =
+            b.at("final_linear.1", |b| EqualLinear::new(b, width, outputs, Init::Constant(0.0)));
         let map = |layers| b.at("class_map", |b| ClassMap::new(b, config, layers));
         let class_map = layers.map(map);
         Self { features, final_linear: [hidden, score], classes, class_map }
