@@ -141,7 +141,7 @@ pub(super) fn square<P: Pixel<Subpixel = u8> + 'static>(
     }
     let (width, height) = picture.dimensions();
     let side = width.min(height);
-    let square = crop(&picture, (side, side));
+    let square = if width == height { picture } else { crop(&picture, (side, side)) };
     resample::resize(&square, (res, res), filter)
 }
 
