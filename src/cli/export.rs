@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::checkpoint::published::export::To;
+use crate::checkpoint::published::To;
 use crate::train::{adopt, folder};
 use crate::{Error, Result};
 

@@ -99,7 +99,7 @@ pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
             let path = entry.map_err(Error::io("read", &folder))?.path();
             if path.is_dir() {
                 pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "safetensors") {
+            } else if is_case(&path) {
                 found.push(path);
             }
         }
@@ -115,6 +115,12 @@ pub fn cases(folder: &Path, filter: Option<&str>) -> Result<Vec<PathBuf>> {
         return Err(Error::dataset(folder, format!("no golden cases (*.safetensors){which}")));
     }
     Ok(found)
+}
+
+/// Whether a file is a case, not what a reader of other files should make of the one beside it.
+fn is_case(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".safetensors") && !name.ends_with(".expected.safetensors")
 }
 
 /// The cases of single operators that the program carries, with their bytes.

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
-use semgan::checkpoint::published::export::To;
-use semgan::checkpoint::published::{self, Contents, Layout, Networks};
+use semgan::checkpoint::published::{self, Contents, Layout, Networks, To};
 use semgan::checkpoint::{Checkpoint, RawTensor};
 use semgan::models::linear_semantics::Extractor;
 use semgan::models::{Discriminator, Generator};

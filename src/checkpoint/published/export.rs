@@ -11,21 +11,12 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use super::super::torch::{Tree, write};
-use super::{Source, fixed, genforce, keys, order};
+use super::{Source, To, fixed, genforce, keys, order};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::models::Config;
 use crate::tensor::{Shape, Tensor};
 use crate::{Error, Result};
-
-/// Whose layout to write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum To {
-    /// rosinality's, SariGAN's and SemanticStyleGAN's.
-    Rosinality,
-    /// GenForce's.
-    GenForce,
-}
 
 /// What training says of itself beside the networks.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,6 +1,6 @@
 //! What other programs store though it follows from the configuration: filters, levels of detail.
 
-use super::export::To;
+use super::To;
 use crate::device::Device;
 use crate::models::Config;
 use crate::nn::blur_kernel;

@@ -79,6 +79,15 @@ impl Layout {
     }
 }
 
+/// Whose layout to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// rosinality's, SariGAN's and SemanticStyleGAN's.
+    Rosinality,
+    /// GenForce's.
+    GenForce,
+}
+
 /// Networks of another program's file, under our keys.
 #[derive(Clone, Debug)]
 pub struct Networks {

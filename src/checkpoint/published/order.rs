@@ -1,6 +1,6 @@
 //! The order in which other programs store parameters, which numbers them for their optimisers.
 
-use super::export::To;
+use super::To;
 use crate::models::Config;
 
 /// Parts of rosinality's generators and SemanticStyleGAN's, in their order; within a part ours is
