@@ -1,6 +1,6 @@
 //! Files that mean harm, or were damaged: one clear error, and nothing else happens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use semgan::checkpoint::published;
@@ -175,6 +175,21 @@ fn hostile_archives_give_one_error() {
 }
 
 #[test]
+fn a_flipped_bit_in_an_archive_is_noticed() {
+    let bytes = std::fs::read(checkpoints().join("rosinality_train_zip.pt")).unwrap();
+    let names = bytes.windows(5).enumerate().filter(|(_, name)| name == b"data/");
+    let mut noticed = 0;
+    for (at, _) in names.step_by(9) {
+        let mut bytes = bytes.clone();
+        // Behind a member's name and its padding to 64 bytes.
+        bytes[at + 128] ^= 1;
+        let Err(error) = published::parse(Path::new("file.pt"), &bytes) else { continue };
+        noticed += usize::from(error.to_string().contains("checksum"));
+    }
+    assert!(noticed > 5, "{noticed} flips");
+}
+
+#[test]
 fn the_program_says_one_line_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes, words) in hostile().into_iter().take(6) {
@@ -245,10 +260,14 @@ fn survive(read: fn(&[u8]), corpus: &[Vec<u8>], rounds: usize) {
     }
 }
 
-/// Files of `tests/checkpoints` by their ending, smaller than a limit.
+/// Files that other programs wrote.
+fn checkpoints() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
+}
+
+/// Files of [`checkpoints`] by their ending, smaller than a limit.
 fn corpus(ending: &str, limit: u64) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let files = std::fs::read_dir(checkpoints()).unwrap().map(|entry| entry.unwrap());
     let fits = |path: &std::fs::DirEntry| {
         path.file_name().to_str().unwrap().ends_with(ending)
             && path.metadata().unwrap().len() < limit
@@ -271,8 +290,7 @@ fn damaged_networks_of_others_never_panic() {
 #[test]
 fn damaged_snapshots_never_panic() {
     let folder = tempfile::tempdir().unwrap();
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/rosinality_train_zip.pt");
+    let path = checkpoints().join("rosinality_train_zip.pt");
     let published = published::read(&path).unwrap();
     let published::Contents::Networks(networks) = published.contents else { panic!("networks") };
     let file = semgan::train::adopt::snapshot(&path, published.layout.unwrap(), *networks).unwrap();

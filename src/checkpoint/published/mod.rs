@@ -15,6 +15,7 @@
 
 mod adam;
 pub mod export;
+mod extractor;
 mod fixed;
 pub mod genforce;
 mod genforce_config;
@@ -22,6 +23,7 @@ mod lineargan;
 mod naming;
 mod nvidia;
 mod order;
+mod plan;
 mod rosinality;
 mod semantic;
 mod shapes;
@@ -29,21 +31,18 @@ mod shapes;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 pub use adam::Adam;
 pub use naming::Source;
 
 use super::RawTensor;
 use super::torch::{Archive, Leaf, Leaves};
-use crate::device::Device;
 use crate::files;
-use crate::models::Config;
-use crate::models::linear_semantics::{self, Extractor};
-use crate::nn::{Builder, Network, Values};
-use crate::tensor::{Shape, Tensor};
+use crate::models::{Config, linear_semantics};
+use crate::nn::Values;
 use crate::{Error, Result};
-use shapes::Shapes;
+use plan::{Part, Plan, Sources, Wanted, keys};
 
 /// How a file arranges and names what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +157,7 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Published> {
         let layout = Some(plan.layout);
         let contents = match plan.networks {
             Some(_) => Contents::Networks(Box::new(plan.read(leaves)?)),
-            None => extractor(leaves)?,
+            None => extractor::read(leaves)?,
         };
         Ok(Published { container, layout, contents })
     })
@@ -255,200 +254,4 @@ fn all_tensors(leaves: &Leaves) -> Result<BTreeMap<String, RawTensor>, String> {
     let tensor = |(path, _): (&str, _)| Ok((path.to_owned(), leaves.raw(path)?));
     let tensors: BTreeMap<_, _> = leaves.tensors("").map(tensor).collect::<Result<_, String>>()?;
     if tensors.is_empty() { Err("holds no tensors".into()) } else { Ok(tensors) }
-}
-
-fn extractor(leaves: &Leaves) -> Result<Contents, String> {
-    let arch = arch(leaves)?;
-    let values = leaves.tensors("param.").map(|(key, _)| {
-        let real = leaves.raw(&format!("param.{key}"))?.real();
-        Ok((key.to_owned(), real.map_err(|e| format!("{key}: {e}"))?))
-    });
-    let values: Values = values.collect::<Result<_, String>>()?;
-    let build = |b: &mut Builder| Extractor::new(&arch, b);
-    Network::loaded(&values, &Device::cpu(), build).map_err(|e| e.to_string())?;
-    Ok(Contents::Extractor(arch, values))
-}
-
-/// The description of an extractor. Some files of NSE-2 have none: the tensors tell all but which
-/// maps it reads, which are then the first ones.
-fn arch(leaves: &Leaves) -> Result<linear_semantics::Config, String> {
-    let mut arch = leaves.tree("arch");
-    if arch.is_null() {
-        let shapes = Shapes::of(leaves, "param.").ok_or("no parameters")?;
-        let key = |k: usize| format!("extractor.{k}.0.weight");
-        let maps = shapes.count(0, key);
-        let dims = (0..maps).map(|k| shapes.size(&key(k), 0)).collect::<Result<Vec<_>, _>>()?;
-        let layers: Vec<usize> = (0..maps).collect();
-        let n_class = shapes.size("visualizer.weight", 0)?;
-        arch = json!({ "type": "NSE-2", "n_class": n_class, "dims": dims, "layers": layers });
-        arch["ksize"] = json!(shapes.size("visualizer.weight", 2)?);
-    }
-    let arch: linear_semantics::Config =
-        serde_json::from_value(arch).map_err(|e| format!("arch: {e}"))?;
-    arch.check().map_err(|e| e.to_string())?;
-    Ok(arch)
-}
-
-/// Where a network of ours finds the parameter of a key.
-type Sources = Box<dyn Fn(&str, &str) -> Result<Source>>;
-
-/// How to read a file.
-struct Plan {
-    layout: Layout,
-    networks: Option<Wanted>,
-}
-
-/// Which networks, and where they are.
-struct Wanted {
-    config: Config,
-    /// `g`, `d` or `g_ema`, and what stands before its keys.
-    parts: Vec<(&'static str, String)>,
-    /// By `g`, `d` or `g_ema` and our key.
-    source: Sources,
-    /// Key of the mean w behind the prefix of a generator.
-    w_avg: Option<&'static str>,
-}
-
-impl Plan {
-    /// By the keys of the file; none where they are of no known layout.
-    fn of(leaves: &Leaves) -> Result<Option<Self>, String> {
-        let is_decoder = leaves.get("param.visualizer.weight").is_some();
-        if leaves.has("param.") && (leaves.has("arch.") || is_decoder) {
-            return Ok(Some(Self { layout: Layout::Extractor, networks: None }));
-        }
-        let ways = [
-            nvidia::wanted,
-            semantic::wanted,
-            rosinality::wanted,
-            lineargan::wanted,
-            genforce_config::wanted,
-        ];
-        for way in ways {
-            if let Some((layout, wanted)) = way(leaves)? {
-                wanted.config.check().map_err(|e| e.to_string())?;
-                match wanted.config.image_channels() {
-                    3 => {}
-                    n => return Err(format!("a network of pictures with {n} channels, not 3")),
-                }
-                return Ok(Some(Self { layout, networks: Some(wanted) }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Names of what is there.
-    fn parts(&self, leaves: &Leaves) -> Vec<String> {
-        let networks = self.networks.iter().flat_map(|n| n.parts.iter().map(|(n, _)| *n));
-        let optimisers = ["g", "d"].into_iter().filter(|name| adam::prefix(leaves, name).is_some());
-        let optimisers = optimisers.map(|name| format!("optimiser of {name}"));
-        networks.map(str::to_owned).chain(optimisers).collect()
-    }
-
-    fn read(&self, leaves: &Leaves) -> Result<Networks, String> {
-        let wanted = self.networks.as_ref().expect("asked for networks");
-        let mut networks = Networks {
-            config: wanted.config.clone(),
-            values: BTreeMap::new(),
-            moments: BTreeMap::new(),
-            w_avg: BTreeMap::new(),
-            lod: lod(leaves),
-            progress: progress(leaves),
-            augment: leaves.plain("ada_aug_p").and_then(Json::as_f64),
-            args: leaves.tree("args"),
-        };
-        for (name, prefix) in &wanted.parts {
-            let keys = keys(&wanted.config, name);
-            let part = Part { leaves, name, prefix, source: &wanted.source };
-            networks.values.insert(name, part.values(keys.iter().flatten())?);
-            let is_generator = *name != "d";
-            if let Some(key) = wanted.w_avg.filter(|_| is_generator) {
-                networks.w_avg.extend(part.mean(key)?.map(|mean| (*name, mean)));
-            }
-            if let Some(adam) = Adam::read(&part, &keys[0])? {
-                networks.moments.insert(name, adam);
-            }
-        }
-        Ok(networks)
-    }
-}
-
-/// Iterations and images, where the trainer wrote them down.
-fn progress(leaves: &Leaves) -> Option<[u64; 2]> {
-    let number = |name: &str| leaves.plain(&format!("running_metadata.{name}"))?.as_u64();
-    Some([number("iter")?, number("seen_img")?])
-}
-
-/// The level of detail of networks that grow.
-fn lod(leaves: &Leaves) -> Option<f64> {
-    let is_lod = |path: &&str| *path == "lod" || path.ends_with(".lod");
-    let path = leaves.tensors("").map(|(path, _)| path).find(is_lod)?;
-    leaves.raw(path).ok()?.real().ok()?.1.first().map(|&lod| f64::from(lod))
-}
-
-/// Keys and sizes of the parameters and of the buffers of a network.
-fn keys(config: &Config, network: &str) -> [Vec<(String, Shape)>; 2] {
-    let (mut builder, device) = (Builder::default(), Device::cpu());
-    match network {
-        "d" => drop(config.discriminator(&mut builder, &device)),
-        _ => drop(config.generator(&mut builder, &device)),
-    }
-    builder.keys()
-}
-
-/// One network of a file.
-struct Part<'a> {
-    leaves: &'a Leaves<'a>,
-    name: &'static str,
-    prefix: &'a str,
-    source: &'a Sources,
-}
-
-impl Part<'_> {
-    /// Parameters and buffers by our keys.
-    fn values<'k>(
-        &self,
-        keys: impl Iterator<Item = &'k (String, Shape)>,
-    ) -> Result<Values, String> {
-        let value = |(key, shape): &(String, Shape)| {
-            let source = (self.source)(self.name, key).map_err(|e| e.to_string())?;
-            let path = format!("{}{}", self.prefix, source.key);
-            // Files of before there were noise buffers have none, and nobody misses them.
-            if self.leaves.get(&path).is_none() && key.starts_with("noises.") {
-                return Ok((key.clone(), (shape.clone(), vec![0.0; shape.numel()])));
-            }
-            Ok((key.clone(), self.converted(&source, &path, shape)?))
-        };
-        keys.map(value).collect()
-    }
-
-    /// The tensor at a path as ours of a shape.
-    fn converted(
-        &self,
-        source: &Source,
-        path: &str,
-        shape: &Shape,
-    ) -> Result<(Shape, Vec<f32>), String> {
-        let (stored, values) = self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
-        if source.is_plain() {
-            return match naming::is_same(&stored, shape) {
-                true => Ok((shape.clone(), values)),
-                false => Err(source.misfit(&stored, shape).to_string()),
-            };
-        }
-        let stored = Tensor::from_slice(&values, stored, &Device::cpu());
-        let converted = source.convert(&stored, shape).map_err(|e| e.to_string())?;
-        Ok((shape.clone(), converted.to_vec().map_err(|e| e.to_string())?))
-    }
-
-    /// The mean w, unless it is one that was never moved.
-    fn mean(&self, key: &str) -> Result<Option<Vec<f32>>, String> {
-        // A mean at the top of the file is the average's.
-        let own = format!("{}{key}", self.prefix);
-        let paths = if self.name == "g_ema" { [own.as_str(), key] } else { [own.as_str(); 2] };
-        let Some(path) = paths.into_iter().find(|path| self.leaves.get(path).is_some()) else {
-            return Ok(None);
-        };
-        let (_, mean) = self.leaves.raw(path)?.real().map_err(|e| format!("{path}: {e}"))?;
-        Ok(mean.iter().any(|&w| w != 0.0).then_some(mean))
-    }
 }

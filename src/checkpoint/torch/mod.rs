@@ -23,14 +23,21 @@ pub(super) use write::{Tree, write};
 
 use super::pickle::{self, Document, Node, Value};
 use tensor::{Storage, element_of};
+use zip::Member;
 
 /// A file's data, and the numbers that it refers to.
 pub(super) struct Archive<'a> {
     pub(super) document: Document<'a>,
     /// Numbers of each storage that lies outside the pickle.
-    storages: HashMap<String, &'a [u8]>,
+    storages: HashMap<String, Numbers<'a>>,
     /// How it was packed.
     pub(super) container: Container,
+}
+
+/// Where the numbers of a storage are.
+enum Numbers<'a> {
+    Member(Member<'a>),
+    Stream(&'a [u8]),
 }
 
 /// How a file is packed.
@@ -73,6 +80,7 @@ impl<'a> Archive<'a> {
         match document.node(document.root) {
             Some(Node::Big(LEGACY_MAGIC)) => {
                 let (document, storages) = legacy::parse(&bytes[length..], usize::MAX)?;
+                let storages = storages.into_iter().map(|(k, v)| (k, Numbers::Stream(v))).collect();
                 Ok(Self { document, storages, container: Container::Legacy })
             }
             _ if length < bytes.len() => {
@@ -95,10 +103,9 @@ impl<'a> Archive<'a> {
         let document = pickle::parse_whole(members[name].stored()?)?;
         let mut storages = HashMap::new();
         let data = format!("{folder}data/");
-        for (name, member) in &members {
+        for (name, member) in members {
             if let Some(key) = name.strip_prefix(&data) {
-                let numbers = member.stored().map_err(|e| format!("{name}: {e}"))?;
-                storages.insert(key.to_owned(), numbers);
+                storages.insert(key.to_owned(), Numbers::Member(member));
             }
         }
         Ok(Self { document, storages, container: Container::Zip })
@@ -119,7 +126,13 @@ impl<'a> Archive<'a> {
     fn described(&self, description: Value) -> Result<Storage<'_>, String> {
         let described = Described::read(&self.document, description)?;
         let Described { key, class, length, .. } = &described;
-        let bytes = self.storages.get(*key).ok_or_else(|| format!("storage {key:?} is missing"))?;
+        let bytes = match self.storages.get(*key) {
+            Some(Numbers::Stream(bytes)) => bytes,
+            Some(Numbers::Member(member)) => {
+                member.stored().map_err(|e| format!("storage {key:?}: {e}"))?
+            }
+            None => return Err(format!("storage {key:?} is missing")),
+        };
         let element = element_of(class).ok_or_else(|| format!("a storage of class {class}"))?;
         let wanted = length.checked_mul(element.bytes);
         if wanted != Some(bytes.len()) {

@@ -1,7 +1,10 @@
 //! The directory of a zip archive in memory. Members are found, not unpacked: PyTorch stores them
 //! as they are.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+
+use flate2::Crc;
 
 /// What an archive begins with.
 pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
@@ -11,18 +14,29 @@ const END: (&[u8], usize, usize) = (b"PK\x05\x06", 22, 0xffff);
 const MAX_MEMBERS: u64 = 1 << 20;
 
 /// One member.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
     bytes: &'a [u8],
     is_stored: bool,
+    /// CRC-32 of the bytes; 0 where the writer left it out.
+    checksum: u32,
+    is_whole: OnceCell<bool>,
 }
 
 impl<'a> Member<'a> {
-    /// Its bytes.
+    /// Its bytes, which are compared with their checksum the first time.
     pub(super) fn stored(&self) -> Result<&'a [u8], String> {
-        match self.is_stored {
+        if !self.is_stored {
+            return Err("compressed, which torch.save never does".into());
+        }
+        let matches = || {
+            let mut crc = Crc::new();
+            crc.update(self.bytes);
+            crc.sum() == self.checksum
+        };
+        match self.checksum == 0 || *self.is_whole.get_or_init(matches) {
             true => Ok(self.bytes),
-            false => Err("compressed, which torch.save never does".into()),
+            false => Err("its bytes do not give its checksum: the file is damaged there".into()),
         }
     }
 }
@@ -90,8 +104,9 @@ fn member(bytes: &[u8], at: usize) -> Option<(&str, Member<'_>, usize)> {
     let start = place.checked_add(before as usize)?;
     let data = bytes.get(start..start.checked_add(usize::try_from(packed).ok()?)?)?;
     let is_stored = field(10, 2)? == 0 && size == packed;
+    let checksum = field(16, 4)? as u32;
     let next = name_end + extra + comment?;
-    Some((name, Member { bytes: data, is_stored }, next))
+    Some((name, Member { bytes: data, is_stored, checksum, is_whole: OnceCell::new() }, next))
 }
 
 /// The 64-bit numbers of the zip64 part of an extra field.

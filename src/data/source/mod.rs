@@ -37,7 +37,7 @@ use place::Window;
 pub(super) use table::{Entry, Form, Table};
 
 use super::picture;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// Longest file beside the pictures that is read.
 const MAX_BESIDE_BYTES: u64 = 1 << 27;
@@ -246,9 +246,7 @@ fn open_archive(path: &Path) -> Result<Source> {
 fn open_lmdb(path: &Path, res: Option<usize>) -> Result<Source> {
     let place = if path.is_dir() { path.join(LMDB_FILE) } else { path.to_owned() };
     let file = File::open(&place).map_err(Error::io("open", &place))?;
-    // SAFETY: the map is only read, and dropped before this function ends. Whoever shortens the
-    // file within that time stops the program, as with every memory-mapped file.
-    let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io("map", &place))?;
+    let bytes = files::map(&place)?;
     let records = records::read(&bytes, res).map_err(|reason| {
         Error::dataset(&place, format!("is a damaged LMDB file: {reason}; copy it again"))
     })?;
