@@ -110,7 +110,8 @@ fn sheet(args: &GridArgs) -> Result<()> {
     let (columns, rows) = cells(args)?;
     let count = args.count.unwrap_or(columns * rows).min(columns * rows);
     // With labels, a cell is two pictures wide.
-    let wide = columns * if args.labels { 2 } else { 1 };
+    let pair = if args.labels { 2 } else { 1 };
+    let wide = columns * pair;
     let res = match args.res {
         Some(res) => res,
         None => {
@@ -135,7 +136,9 @@ fn sheet(args: &GridArgs) -> Result<()> {
             pictures.push(colored(maps, dataset.name(index), res));
         }
     }
-    save_png(&args.out, &grid(&pictures, wide, rows), &[])?;
+    // There may be fewer pictures than there is room for.
+    let (columns, rows) = if args.grid.is_some() { (columns, rows) } else { square(dataset.len()) };
+    save_png(&args.out, &grid(&pictures, columns * pair, rows), &[])?;
     let what = if args.labels { "pictures with label maps" } else { "pictures" };
     say!("{} {what} of {res}x{res} in {}", dataset.len(), args.out.display());
     Ok(())
@@ -149,9 +152,13 @@ fn cells(args: &GridArgs) -> Result<(usize, usize)> {
     if let Some(text) = &args.grid {
         return parse_grid(text);
     }
-    let count = args.count.unwrap_or(DEFAULT_COUNT);
+    Ok(square(args.count.unwrap_or(DEFAULT_COUNT)))
+}
+
+/// Columns and rows for so many pictures, as square as it gets.
+fn square(count: usize) -> (usize, usize) {
     let columns = (count as f64).sqrt().ceil() as usize;
-    Ok((columns, count.div_ceil(columns)))
+    (columns, count.div_ceil(columns))
 }
 
 /// A label map in colours; black where there is none, which is said.
