@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drop(semgan::fuzz::lmdb(bytes)));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = semgan::fuzz::lmdb(bytes);
+});
