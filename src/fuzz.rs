@@ -6,6 +6,7 @@ use std::path::Path;
 
 pub use crate::data::fuzz::{dataset_json, lmdb, zip};
 
+use crate::Device;
 use crate::checkpoint::{Checkpoint, published};
 use crate::sample;
 use crate::train::{adopt, snapshot};
@@ -27,8 +28,8 @@ pub fn foreign(bytes: &[u8]) {
 /// Snapshots: safetensors with a description.
 pub fn safetensors(bytes: &[u8]) {
     if let Ok(file) = Checkpoint::parse(Path::new(NAME), bytes) {
-        let _ = snapshot::network_config(&file);
-        let _ = snapshot::options(&file);
+        let _ = snapshot::options(&file).and_then(|options| options.check());
+        let _ = snapshot::generator(&file, &Device::cpu());
     }
 }
 

@@ -9,6 +9,13 @@ use crate::device::Device;
 use crate::nn::Builder;
 use crate::{Error, Result};
 
+/// Most channels, classes or numbers of a latent or a style.
+const MAX_WIDTH: usize = 1 << 16;
+/// Most layers of a mapping.
+const MAX_LAYERS: usize = 64;
+/// Most taps of a filter.
+const MAX_TAPS: usize = 64;
+
 /// Which networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
@@ -205,6 +212,13 @@ impl Config {
     /// # Errors
     /// Naming the field.
     pub fn check(&self) -> Result<()> {
+        let (widths, layers, taps) = self.counts();
+        let bounds = [("a width", widths, MAX_WIDTH), ("a number of layers", layers, MAX_LAYERS)];
+        for (what, counts, most) in bounds.into_iter().chain([("taps", vec![taps], MAX_TAPS)]) {
+            if let Some(n) = counts.into_iter().find(|n| *n > most) {
+                return Err(Error::config("network", format!("{what} of {n}; {most} at most")));
+            }
+        }
         match self {
             Self::Sarigan(config) => config.check(),
             Self::StyleGan2(config) => config.check(),
@@ -231,6 +245,38 @@ impl Config {
             Self::StyleGan2(config) => config.image_channels,
             Self::StyleGan(config) => config.image_channels,
             Self::Pggan(config) => config.image_channels,
+        }
+    }
+
+    /// Widths, numbers of layers, and taps of the filter: what memory is taken by.
+    fn counts(&self) -> (Vec<usize>, Vec<usize>, usize) {
+        let taps = self.blur_kernel().len();
+        match self {
+            Self::Sarigan(c) => {
+                let groups = c.groups_at.values().chain([&c.groups, &c.style_dim]);
+                (groups.chain(c.channels.values()).copied().collect(), vec![c.n_mlp], taps)
+            }
+            Self::StyleGan2(c) => {
+                let optional = [c.latent_dim, c.mlp_width, c.score_width].into_iter().flatten();
+                let widths = [c.style_dim, c.image_channels, c.classes, c.stddev_maps];
+                let widths = widths.into_iter().chain(optional);
+                let widths = widths.chain(c.channels.values().copied()).collect();
+                (widths, vec![c.n_mlp, c.projection.unwrap_or(0)], taps)
+            }
+            Self::StyleGan(c) => {
+                let widths = [c.z_space_dim, c.w_space_dim, c.mapping_fmaps, c.label_size];
+                let others = [c.image_channels, c.minibatch_std_channels, c.fmaps_max];
+                ([&widths[..], &others].concat(), vec![c.mapping_layers], taps)
+            }
+            Self::Pggan(c) => {
+                let widths = [c.z_space_dim, c.label_size, c.image_channels, c.fmaps_max];
+                (widths.to_vec(), Vec::new(), taps)
+            }
+            Self::SemanticStyleGan(c) => {
+                let widths = [c.style_dim, c.local_channel, c.coarse_channel, c.seg_dim];
+                let channels = c.channels.values().chain(c.d_channels.values()).copied();
+                (widths.into_iter().chain(channels).collect(), vec![c.n_mlp], taps)
+            }
         }
     }
 

@@ -8,6 +8,9 @@ use super::{LabelMap, Rgb};
 use crate::files::write_atomically;
 use crate::{Error, Result};
 
+/// Longest text of a chunk that is read.
+const MAX_TEXT_BYTES: usize = 1 << 20;
+
 /// Writes `image` with `text` (keyword, value) in its text chunks: tEXt, or iTXt for a value that
 /// is not ASCII.
 ///
@@ -87,6 +90,9 @@ pub(crate) fn decode_text(
         text.push((chunk.keyword.clone(), chunk.text.clone()));
     }
     for chunk in &info.utf8_text {
+        // Compressed, a short chunk may stand for any length.
+        let mut chunk = chunk.clone();
+        chunk.decompress_text_with_limit(MAX_TEXT_BYTES)?;
         text.push((chunk.keyword.clone(), chunk.get_text()?));
     }
     Ok(text)

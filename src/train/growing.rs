@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::ops::resample::pool::Pool2d;
 use crate::ops::resample::resize::Resize;
 use crate::tensor::Tensor;
+use crate::{Error, Result};
 
 /// Sizes are powers of two. A table gives (resolution, value) pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,24 @@ pub struct Stage {
 }
 
 impl Growing {
+    /// Refuses a schedule that does not lead to a resolution: a file may hold anything.
+    ///
+    /// # Errors
+    /// Naming the flag.
+    pub fn check(&self, resolution: usize) -> Result<()> {
+        let Self { init_res, final_res, training_images, transition_images, .. } = *self;
+        let fits = init_res.is_power_of_two() && (4..=resolution).contains(&init_res);
+        if !fits || final_res != resolution {
+            let reason = format!("{init_res} does not grow to {resolution} by doubling");
+            return Err(Error::config("--init-res", reason));
+        }
+        let images = training_images.checked_add(transition_images);
+        match images.filter(|&images| images > 0 && self.base_batch > 0) {
+            Some(_) => Ok(()),
+            None => Err(Error::config("--grow", "a schedule without pictures")),
+        }
+    }
+
     /// The stage after so many pictures.
     pub fn stage(&self, seen: u64) -> Stage {
         let levels = (self.final_res / self.init_res).ilog2();

@@ -81,6 +81,9 @@ impl Options {
                 return Err(Error::config(flag, format!("{value} is not above 0")));
             }
         }
+        if let Some(growing) = &self.recipe.growing {
+            growing.check(self.network.resolution())?;
+        }
         for scheduled in &self.recipe.phases {
             let (flag, weight) = match scheduled.phase {
                 Phase::R1 { gamma } | Phase::Discriminator { gamma, .. } => ("--r1-gamma", gamma),

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use semgan::checkpoint::published;
+use semgan::checkpoint::{Checkpoint, published};
 use semgan::fuzz;
+use semgan::train::snapshot;
 
 /// A pickle of protocol 2 with these instructions.
 fn pickle(program: &[u8]) -> Vec<u8> {
@@ -303,6 +304,50 @@ fn damaged_snapshots_never_panic() {
     for n in [u64::MAX, 100 << 30, 2, 3] {
         fuzz::safetensors(&header(n));
     }
+}
+
+/// A snapshot that describes these networks and holds nothing of them.
+fn described(network: &str) -> Vec<u8> {
+    let description = format!(r#"{{"version":2,"network":{network}}}"#);
+    let metadata = serde_json::json!({ "__metadata__": { "semgan": description } });
+    let header = metadata.to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+}
+
+#[test]
+fn descriptions_of_huge_networks_are_refused_before_memory_is_taken() {
+    let taps = vec!["1"; 100].join(",");
+    let taps = format!(r#"{{"stylegan2":{{"size":8,"blur_kernel":[{taps}]}}}}"#);
+    for (network, words) in [
+        (r#"{"stylegan2":{"size":8,"style_dim":1000000000000}}"#, "a width of 1000000000000"),
+        (r#"{"stylegan2":{"size":8,"n_mlp":2000000000}}"#, "layers of 2000000000; 64 at most"),
+        (r#"{"stylegan2":{"size":8,"projection":65}}"#, "layers of 65"),
+        (r#"{"stylegan":{"resolution":8,"mapping_layers":1000000000}}"#, "layers of 1000000000"),
+        (r#"{"pggan":{"resolution":8,"z_space_dim":99999}}"#, "a width of 99999; 65536 at most"),
+        (r#"{"semantic_stylegan":{"size":64,"n_mlp":900}}"#, "layers of 900"),
+        (taps.as_str(), "taps of 100; 64 at most"),
+    ] {
+        let file = Checkpoint::parse(Path::new("a.safetensors"), &described(network)).unwrap();
+        let error = snapshot::network_config(&file).expect_err(network).to_string();
+        assert!(error.contains(words), "{network}: {error}");
+    }
+}
+
+#[test]
+fn texts_of_pictures_that_unpack_without_end_are_refused() {
+    let mut bytes = Vec::new();
+    let encoder = png::Encoder::new(&mut bytes, 1, 1);
+    let mut long = png::text_metadata::ITXtChunk::new("seed", "1".repeat(4 << 20));
+    long.compressed = true;
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_text_chunk(&long).unwrap();
+    writer.write_image_data(&[7]).unwrap();
+    writer.finish().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.png");
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(bytes.len() < 20_000, "{} bytes", bytes.len());
+    assert!(semgan::sample::read_text(&path).is_err());
 }
 
 #[test]
