@@ -212,6 +212,13 @@ impl Config {
     /// # Errors
     /// Naming the field.
     pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Sarigan(config) => config.check(),
+            Self::StyleGan2(config) => config.check(),
+            Self::StyleGan(config) => config.check(),
+            Self::Pggan(config) => config.check(),
+            Self::SemanticStyleGan(config) => config.check(),
+        }?;
         let (widths, layers, taps) = self.counts();
         let bounds = [("a width", widths, MAX_WIDTH), ("a number of layers", layers, MAX_LAYERS)];
         for (what, counts, most) in bounds.into_iter().chain([("taps", vec![taps], MAX_TAPS)]) {
@@ -219,13 +226,7 @@ impl Config {
                 return Err(Error::config("network", format!("{what} of {n}; {most} at most")));
             }
         }
-        match self {
-            Self::Sarigan(config) => config.check(),
-            Self::StyleGan2(config) => config.check(),
-            Self::StyleGan(config) => config.check(),
-            Self::Pggan(config) => config.check(),
-            Self::SemanticStyleGan(config) => config.check(),
-        }
+        Ok(())
     }
 
     /// Taps of the resampling filter.
