@@ -18,10 +18,8 @@ const NAME: &str = "input";
 pub fn foreign(bytes: &[u8]) {
     let path = Path::new(NAME);
     let Ok(published) = published::parse(path, bytes) else { return };
-    if let (Some(layout), published::Contents::Networks(networks)) =
-        (published.layout, published.contents)
-    {
-        let _ = adopt::snapshot(path, layout, *networks);
+    if let published::Contents::Networks(networks) = published.contents {
+        let _ = adopt::snapshot(path, *networks);
     }
 }
 

@@ -59,14 +59,10 @@ fn facts(path: &Path) -> Result<Facts> {
     if start.starts_with(b"\x93NUMPY") {
         return arrays(path);
     }
-    if start.starts_with(b"PK\x03\x04") && published::is_foreign(&start) {
-        // A zip of PyTorch has a pickle in it, one of pictures has none.
-        return published::describe(path)
-            .map(|s| foreign(&s))
-            .or_else(|error| dataset(path).map_err(|_| error));
-    }
     if published::is_foreign(&start) {
-        return published::describe(path).map(|summary| foreign(&summary));
+        let described = published::describe(path).map(|summary| foreign(&summary));
+        // A zip of PyTorch has a pickle in it, one of pictures has none.
+        return described.or_else(|error| dataset(path).map_err(|_| error));
     }
     if start.get(8) == Some(&b'{') {
         return match Checkpoint::load(path) {

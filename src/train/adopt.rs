@@ -27,7 +27,7 @@ const BATCH: u64 = 16;
 ///
 /// # Errors
 /// When the file has no generator, or its tensors do not make one.
-pub fn snapshot(path: &Path, layout: Layout, mut networks: Networks) -> Result<Checkpoint> {
+pub fn snapshot(path: &Path, mut networks: Networks) -> Result<Checkpoint> {
     let progress = Progress::of(path, &networks);
     if !networks.values.contains_key("g_ema") {
         let g = networks.values.get("g").cloned();
@@ -36,7 +36,7 @@ pub fn snapshot(path: &Path, layout: Layout, mut networks: Networks) -> Result<C
     }
     let origin = json!({
         "file": path.file_name().unwrap_or_default().to_string_lossy(),
-        "layout": layout.name(),
+        "layout": networks.layout.name(),
         "args": networks.args,
     });
     let mut description = json!({
@@ -48,7 +48,7 @@ pub fn snapshot(path: &Path, layout: Layout, mut networks: Networks) -> Result<C
     let mean = mean(&networks, path)?;
     let is_whole = networks.moments.len() == 2 && networks.values.len() == 3;
     if is_whole {
-        description["options"] = json!(options(layout, &networks, &progress, origin));
+        description["options"] = json!(options(&networks, &progress, origin));
     }
     let mut tensors = tensors(networks);
     if is_whole {
@@ -109,7 +109,8 @@ impl Progress {
     /// iteration; else by the updates of the discriminator, of which every 17th was the penalty's.
     fn of(path: &Path, networks: &Networks) -> Self {
         let number = |name: &str| networks.args[name].as_u64();
-        let batch = number("batch").unwrap_or(BATCH) * number("n_gpu").unwrap_or(1).max(1);
+        let devices = number("n_gpu").unwrap_or(1).max(1);
+        let batch = number("batch").unwrap_or(BATCH).saturating_mul(devices);
         if let Some([step, images]) = networks.progress {
             return Self { step, images, batch: (images / step.max(1)).max(1) };
         }
@@ -133,9 +134,9 @@ impl Progress {
 }
 
 /// What the other trainer was asked for, as far as the file says; the data have to be given.
-fn options(layout: Layout, networks: &Networks, progress: &Progress, origin: Value) -> Options {
+fn options(networks: &Networks, progress: &Progress, origin: Value) -> Options {
     let batch = progress.batch as usize;
-    let mut recipe = recipe(layout, networks);
+    let mut recipe = recipe(networks);
     if matches!(networks.config.system(), System::StyleGan | System::Pggan) {
         let last = networks.config.resolution();
         recipe.growing = Some(Growing::doubling(8.min(last), last, 600_000, batch));
@@ -161,7 +162,7 @@ fn options(layout: Layout, networks: &Networks, progress: &Progress, origin: Val
 }
 
 /// The system's recipe with the other trainer's numbers.
-fn recipe(layout: Layout, networks: &Networks) -> Recipe {
+fn recipe(networks: &Networks) -> Recipe {
     let args = &networks.args;
     let number = |name: &str| args[name].as_f64();
     let mut recipe = Recipe::of(networks.config.system());
@@ -177,7 +178,7 @@ fn recipe(layout: Layout, networks: &Networks) -> Recipe {
                 *weight = number("path_regularize").unwrap_or(*weight);
                 "g_reg_every"
             }
-            Phase::Ema { average } if layout == Layout::Rosinality => {
+            Phase::Ema { average } if networks.layout == Layout::Rosinality => {
                 *average = Average::PerStep(0.5f64.powf(32.0 / 10_000.0));
                 continue;
             }

@@ -294,7 +294,7 @@ fn damaged_snapshots_never_panic() {
     let path = checkpoints().join("rosinality_train_zip.pt");
     let published = published::read(&path).unwrap();
     let published::Contents::Networks(networks) = published.contents else { panic!("networks") };
-    let file = semgan::train::adopt::snapshot(&path, published.layout.unwrap(), *networks).unwrap();
+    let file = semgan::train::adopt::snapshot(&path, *networks).unwrap();
     let out = folder.path().join("a.safetensors");
     file.save(&out).unwrap();
     let bytes = std::fs::read(&out).unwrap();

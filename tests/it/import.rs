@@ -131,10 +131,10 @@ fn plain_values_are_read() {
     }
 }
 
-fn networks(path: &Path) -> Option<(Layout, Networks)> {
+fn networks(path: &Path) -> Option<Networks> {
     let published = published::read(path).unwrap_or_else(|e| panic!("{e}"));
     match published.contents {
-        Contents::Networks(networks) => Some((published.layout.unwrap(), *networks)),
+        Contents::Networks(networks) => Some(*networks),
         _ => None,
     }
 }
@@ -144,9 +144,9 @@ fn networks_make_the_expected_pictures() {
     let device = Device::cpu();
     let mut pictures = 0;
     for path in checkpoints() {
-        let Some((layout, networks)) = networks(&path) else { continue };
+        let Some(networks) = networks(&path) else { continue };
         let expected = Expected::of(&path);
-        let file = adopt::snapshot(&path, layout, networks).unwrap();
+        let file = adopt::snapshot(&path, networks).unwrap();
         let attrs = expected.attrs();
         for (name, prefix) in [
             ("g_ema", "out."),
@@ -217,10 +217,10 @@ fn check_score(file: &Checkpoint, expected: &Expected, attrs: &Value, device: &D
 #[test]
 fn an_imported_network_is_sampled_like_any_other() {
     for path in checkpoints() {
-        let Some((layout, networks)) = networks(&path) else { continue };
+        let Some(networks) = networks(&path) else { continue };
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("network.safetensors");
-        adopt::snapshot(&path, layout, networks).unwrap().save(&out).unwrap();
+        adopt::snapshot(&path, networks).unwrap().save(&out).unwrap();
         let file = Checkpoint::load(&out).unwrap();
         let trained = snapshot::generator(&file, &Device::cpu()).unwrap();
         let psi = if trained.mean.is_some() { 0.7 } else { 1.0 };
@@ -236,13 +236,13 @@ fn pickles_of_stylegan2_ada_make_the_expected_pictures() {
     for (name, classes) in [("", 0), ("_cond", 3), ("_skip", 0)] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints");
         let path = folder.join(format!("stylegan2_ada{name}.pkl"));
-        let (layout, networks) = networks(&path).unwrap();
-        assert_eq!(layout, Layout::Nvidia);
+        let networks = networks(&path).unwrap();
+        assert_eq!(networks.layout, Layout::Nvidia);
         let bytes = std::fs::read(path.with_extension("expected.safetensors")).unwrap();
         let metadata = [("atol", "2e-5"), ("rtol", "1e-4")];
         let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let expected = Expected { bytes, metadata };
-        let file = adopt::snapshot(&path, layout, networks).unwrap();
+        let file = adopt::snapshot(&path, networks).unwrap();
         let config = snapshot::network_config(&file).unwrap();
         let label = expected.tensor("label", &device);
         assert_eq!(label.as_ref().map_or(0, |label| label.size(1)), classes);
@@ -300,9 +300,9 @@ fn bits(file: &Checkpoint) -> Vec<(String, Vec<usize>, Vec<u32>)> {
 fn what_is_exported_imports_again_bit_for_bit() {
     let mut count = 0;
     for path in checkpoints() {
-        let Some((layout, networks)) = networks(&path) else { continue };
+        let Some(networks) = networks(&path) else { continue };
         let system = networks.config.system().name();
-        let first = adopt::snapshot(&path, layout, networks).unwrap();
+        let first = adopt::snapshot(&path, networks).unwrap();
         for to in [To::Rosinality, To::GenForce] {
             let fits = match to {
                 To::Rosinality => !matches!(system, "stylegan" | "pggan"),
@@ -316,8 +316,8 @@ fn what_is_exported_imports_again_bit_for_bit() {
                 continue;
             }
             exported.unwrap();
-            let (layout, networks) = self::networks(&out).unwrap();
-            let second = adopt::snapshot(&out, layout, networks).unwrap();
+            let networks = self::networks(&out).unwrap();
+            let second = adopt::snapshot(&out, networks).unwrap();
             // A trainer of another layout adds its number to biases, or does not.
             let same_layout = first.description["network"] == second.description["network"];
             let own = |file: &Checkpoint| -> Vec<_> {
@@ -337,15 +337,15 @@ fn what_is_exported_imports_again_bit_for_bit() {
 #[test]
 fn an_export_holds_what_the_first_file_held() {
     for path in checkpoints() {
-        let Some((layout, networks)) = networks(&path) else { continue };
-        let to = match layout {
+        let Some(networks) = networks(&path) else { continue };
+        let to = match networks.layout {
             Layout::Sarigan | Layout::Rosinality | Layout::SemanticStyleGan => To::Rosinality,
             Layout::GenForce => To::GenForce,
             _ => continue,
         };
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("again.pt");
-        let snapshot = adopt::snapshot(&path, layout, networks).unwrap();
+        let snapshot = adopt::snapshot(&path, networks).unwrap();
         adopt::export(&out, to, &snapshot).unwrap();
         let (before, after) =
             (published::read_tensors(&path).unwrap(), published::read_tensors(&out).unwrap());

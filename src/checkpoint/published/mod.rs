@@ -90,6 +90,8 @@ pub enum To {
 /// Networks of another program's file, under our keys.
 #[derive(Clone, Debug)]
 pub struct Networks {
+    /// Whose file they were in.
+    pub layout: Layout,
     /// Sizes and forms.
     pub config: Config,
     /// Parameters and buffers of those of `g`, `d` and `g_ema` that are there.
@@ -113,8 +115,6 @@ pub struct Networks {
 pub struct Published {
     /// How the file is packed, in words.
     pub container: &'static str,
-    /// Whose it is, where that is known.
-    pub layout: Option<Layout>,
     /// What is in it.
     pub contents: Contents,
 }
@@ -150,16 +150,14 @@ pub fn read(path: &Path) -> Result<Published> {
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Published> {
     look_at(path, bytes, |leaves| {
         let container = leaves.archive.container.name();
-        let Some(plan) = Plan::of(leaves)? else {
-            let contents = Contents::Tensors(all_tensors(leaves)?);
-            return Ok(Published { container, layout: None, contents });
+        let contents = match Plan::of(leaves)? {
+            Some(Plan { layout, networks: Some(wanted) }) => {
+                Contents::Networks(Box::new(wanted.read(layout, leaves)?))
+            }
+            Some(_) => extractor::read(leaves)?,
+            None => Contents::Tensors(all_tensors(leaves)?),
         };
-        let layout = Some(plan.layout);
-        let contents = match plan.networks {
-            Some(_) => Contents::Networks(Box::new(plan.read(leaves)?)),
-            None => extractor::read(leaves)?,
-        };
-        Ok(Published { container, layout, contents })
+        Ok(Published { container, contents })
     })
 }
 

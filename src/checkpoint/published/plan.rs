@@ -69,11 +69,14 @@ impl Plan {
         let optimisers = optimisers.map(|name| format!("optimiser of {name}"));
         networks.map(str::to_owned).chain(optimisers).collect()
     }
+}
 
-    pub(super) fn read(&self, leaves: &Leaves) -> Result<Networks, String> {
-        let wanted = self.networks.as_ref().expect("asked for networks");
+impl Wanted {
+    /// The networks with their numbers.
+    pub(super) fn read(&self, layout: Layout, leaves: &Leaves) -> Result<Networks, String> {
         let mut networks = Networks {
-            config: wanted.config.clone(),
+            layout,
+            config: self.config.clone(),
             values: BTreeMap::new(),
             moments: BTreeMap::new(),
             w_avg: BTreeMap::new(),
@@ -82,12 +85,12 @@ impl Plan {
             augment: leaves.plain("ada_aug_p").and_then(Json::as_f64),
             args: leaves.tree("args"),
         };
-        for (name, prefix) in &wanted.parts {
-            let keys = keys(&wanted.config, name);
-            let part = Part { leaves, name, prefix, source: &wanted.source };
+        for (name, prefix) in &self.parts {
+            let keys = keys(&self.config, name);
+            let part = Part { leaves, name, prefix, source: &self.source };
             networks.values.insert(name, part.values(keys.iter().flatten())?);
             let is_generator = *name != "d";
-            if let Some(key) = wanted.w_avg.filter(|_| is_generator) {
+            if let Some(key) = self.w_avg.filter(|_| is_generator) {
                 networks.w_avg.extend(part.mean(key)?.map(|mean| (*name, mean)));
             }
             if let Some(adam) = Adam::read(&part, &keys[0])? {

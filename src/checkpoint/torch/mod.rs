@@ -170,20 +170,15 @@ impl<'d> Described<'d> {
             Some(Node::Name(class)) => *class,
             _ => return Err(strange()),
         };
+        let size = |value| document.size(value).ok_or_else(strange);
         let part = match document.elements(view) {
-            Some(&[_, from, length]) => {
-                Some([from, length].map(|n| document.size(n).ok_or_else(strange)))
-            }
+            Some(&[_, from, length]) => Some([size(from)?, size(length)?]),
             None if view == Value::None => None,
             _ => return Err(strange()),
         };
-        let part = match part {
-            Some([from, length]) => Some([from?, length?]),
-            None => None,
-        };
         let is_storage = document.text(first[0]) == Some("storage");
         let key = document.text(first[2]).filter(|_| is_storage).ok_or_else(strange)?;
-        Ok(Self { key, class, length: document.size(first[4]).ok_or_else(strange)?, part })
+        Ok(Self { key, class, length: size(first[4])?, part })
     }
 
     fn view<'a>(&self, storage: Storage<'a>) -> Result<Storage<'a>, String> {

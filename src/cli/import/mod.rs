@@ -48,12 +48,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         write_raw(args, &out)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let Published { container, layout, contents } = published::read(&args.file)?;
-    match (layout, contents) {
-        (Some(layout), Contents::Networks(networks)) => {
-            let file = adopt::snapshot(&args.file, layout, *networks)?;
+    let Published { container, contents } = published::read(&args.file)?;
+    match contents {
+        Contents::Networks(networks) => {
+            let layout = networks.layout.name();
+            let file = adopt::snapshot(&args.file, *networks)?;
             file.save(&out)?;
-            say!("{}: {container}, layout {}", args.file.display(), layout.name());
+            say!("{}: {container}, layout {layout}", args.file.display());
             said(&snapshot::network_config(&file)?, &file);
             say!("written: {}", out.display());
             if let Some(reference) = &args.verify {
@@ -61,14 +62,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             next_step(&out, &file);
         }
-        (_, Contents::Extractor(arch, values)) => {
+        Contents::Extractor(arch, values) => {
             let description = serde_json::json!({ "version": 2, "extractor": arch });
             let file = Checkpoint { path: out.clone(), description, tensors: values };
             file.save(&out)?;
             say!("{}: {container}, an extractor of classes from features", args.file.display());
             say!("written: {}", out.display());
         }
-        (_, Contents::Tensors(tensors)) => {
+        Contents::Tensors(tensors) => {
             say!(
                 "{}: {container} of no known layout; its {} tensors are written as they are",
                 args.file.display(),
@@ -77,7 +78,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             checkpoint::save_raw(&out, &tensors)?;
             say!("written: {}", out.display());
         }
-        (None, Contents::Networks(_)) => unreachable!("networks have a layout"),
     }
     Ok(ExitCode::SUCCESS)
 }
